@@ -1,0 +1,147 @@
+//! Which latencies are kept, and how they merge: HDR histograms, 1 us to 10 minutes, 3 digits.
+//! One per worker and metric, never per connection; made when the first value comes.
+
+use crate::time::Nanos;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
+
+const LOWEST_NS: u64 = 1_000;
+const HIGHEST_NS: u64 = 600_000_000_000;
+
+/// One distribution.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latency(Option<Box<Histogram<u64>>>);
+
+impl Latency {
+    /// Counts one value; above 10 minutes it counts as 10 minutes.
+    #[inline]
+    pub fn record(&mut self, value: Nanos) {
+        self.0.get_or_insert_with(fresh).saturating_record(value.0);
+    }
+
+    /// Values counted.
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, |h| h.len())
+    }
+
+    /// The distribution, if anything was counted.
+    pub fn histogram(&self) -> Option<&Histogram<u64>> {
+        self.0.as_deref().filter(|h| !h.is_empty())
+    }
+
+    /// The value below which `quantile` (0..1) of all lie; `None` without values.
+    pub fn quantile(&self, quantile: f64) -> Option<Nanos> {
+        self.histogram().map(|h| Nanos(h.value_at_quantile(quantile).min(h.max())))
+    }
+
+    /// How many took longer.
+    pub fn above(&self, limit: Nanos) -> u64 {
+        self.histogram().map_or(0, |h| {
+            let below = h.iter_recorded().take_while(|v| v.value_iterated_to() <= limit.0);
+            h.len() - below.map(|v| v.count_at_value()).sum::<u64>()
+        })
+    }
+
+    /// Adds another one.
+    pub fn merge(&mut self, other: &Self) {
+        if let Some(theirs) = other.histogram() {
+            let ours = self.0.get_or_insert_with(fresh);
+            ours.add(theirs).expect("all have the same bounds");
+        }
+    }
+
+    /// Forgets all values and keeps the memory.
+    pub fn reset(&mut self) {
+        if let Some(h) = &mut self.0 {
+            h.reset();
+        }
+    }
+
+    /// HDR V2, empty for no values.
+    pub fn to_blob(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        if let Some(h) = self.histogram() {
+            V2Serializer::new().serialize(h, &mut out).expect("a Vec takes all bytes");
+        }
+        out
+    }
+
+    /// Reads what [`Self::to_blob`] wrote; `None` when it is something else.
+    pub fn from_blob(blob: &[u8]) -> Option<Self> {
+        if blob.is_empty() {
+            return Some(Self::default());
+        }
+        let theirs: Histogram<u64> = Deserializer::new().deserialize(&mut { blob }).ok()?;
+        let mut ours = fresh();
+        ours.add(&theirs).ok()?;
+        Some(Self(Some(ours)))
+    }
+}
+
+fn fresh() -> Box<Histogram<u64>> {
+    Box::new(Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 3).expect("the bounds are valid"))
+}
+
+/// All distributions of a worker.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Latencies {
+    /// connect() called to answered.
+    pub connect: Latency,
+    /// Connected to 101.
+    pub upgrade: Latency,
+    /// connect() called to open.
+    pub setup: Latency,
+    /// Intended send time to reply.
+    pub rtt: Latency,
+    /// Intended to real send time: our own lateness.
+    pub lag: Latency,
+}
+
+impl Latencies {
+    /// Adds another worker's.
+    pub fn merge(&mut self, other: &Self) {
+        for (ours, theirs) in self.all_mut().into_iter().zip(other.all()) {
+            ours.merge(theirs);
+        }
+    }
+
+    /// Forgets all values.
+    pub fn reset(&mut self) {
+        self.all_mut().into_iter().for_each(Latency::reset);
+    }
+
+    /// In wire order.
+    pub fn all(&self) -> [&Latency; 5] {
+        [&self.connect, &self.upgrade, &self.setup, &self.rtt, &self.lag]
+    }
+
+    /// In wire order.
+    pub fn all_mut(&mut self) -> [&mut Latency; 5] {
+        [&mut self.connect, &mut self.upgrade, &mut self.setup, &mut self.rtt, &mut self.lag]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_brings_back_the_same_distribution() {
+        let mut latency = Latency::default();
+        (1..1_000_u64).for_each(|i| latency.record(Nanos::from_micros(i * 13)));
+        let back = Latency::from_blob(&latency.to_blob()).unwrap();
+        assert_eq!(back.count(), 999);
+        assert_eq!(back.quantile(0.99), latency.quantile(0.99));
+        assert_eq!(Latency::from_blob(b"junk"), None);
+    }
+
+    #[test]
+    fn above_counts_what_took_longer() {
+        let mut latency = Latency::default();
+        [1, 10, 100, 1_000].into_iter().for_each(|ms| latency.record(Nanos::from_millis(ms)));
+        assert_eq!(latency.above(Nanos::from_millis(50)), 2);
+        assert_eq!(latency.above(Nanos::from_secs(2)), 0);
+    }
+}

@@ -1,0 +1,134 @@
+//! What one worker counted in one interval. Merging is associative and commutative.
+
+use crate::evidence::Fact;
+use crate::latency::Latencies;
+use crate::tally::Tally;
+use crate::time::Nanos;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Sums since the last snapshot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Connections begun.
+    pub attempted: u64,
+    /// connect() succeeded.
+    pub connected: u64,
+    /// The server's program has shown itself.
+    pub confirmed: u64,
+    /// Reached open.
+    pub opened: u64,
+    /// Ended by us, in order.
+    pub finished: u64,
+    /// Ended by anything else.
+    pub failed: u64,
+    /// Still under way when we stopped.
+    pub unfinished: u64,
+    /// Attempts that replaced a failed connection.
+    pub reconnects: u64,
+    /// Our Close was not answered within 1 s.
+    pub close_unanswered: u64,
+    /// Messages begun.
+    pub sent: u64,
+    /// Replies matched, late and corrupted ones included.
+    pub received: u64,
+    /// Replies that never came.
+    pub lost: u64,
+    /// Replies not awaited to their end.
+    pub messages_unfinished: u64,
+    /// Replies after reply-timeout.
+    pub late: u64,
+    /// Replies that had come already.
+    pub duplicated: u64,
+    /// Replies with other bytes.
+    pub corrupted: u64,
+    /// Due messages that were not sent.
+    pub unsent: u64,
+    /// Payload bytes sent.
+    pub sent_bytes: u64,
+    /// Payload bytes received.
+    pub received_bytes: u64,
+    /// First replies.
+    pub first_replies: u64,
+    /// Of those, how many were not the echo.
+    pub first_not_echo: u64,
+    /// Hand-shakes that passed the hand-shake deadline.
+    pub handshakes_timed_out: u64,
+    /// Faults a server committed.
+    pub faults: u64,
+    /// accept() errors of a server.
+    pub accept_errors: u64,
+}
+
+/// How things stand at the end of the interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gauges {
+    /// Opening.
+    pub opening: u64,
+    /// Open.
+    pub open: u64,
+    /// Of those, not confirmed.
+    pub unconfirmed: u64,
+    /// We are closing them.
+    pub closing: u64,
+    /// Most open at once in the interval.
+    pub open_peak: u64,
+    /// Open at the end of the hold; 0 before it.
+    pub held: u64,
+    /// Descriptors of the worker's process.
+    pub descriptors: u64,
+    /// Last connection of the shard has been started.
+    pub ramped: bool,
+    /// Nothing is opening, and nothing is left to be opened.
+    pub settled: bool,
+    /// A server worker has stopped accepting: no descriptors.
+    pub accept_paused: bool,
+}
+
+/// One interval of one worker; or, merged, of all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub at: Nanos,
+    /// Sums.
+    pub counts: Counts,
+    /// State.
+    pub gauges: Gauges,
+    /// When the shard's last connection was started; zero before it.
+    pub ramp_ended: Nanos,
+    /// Failures.
+    pub tally: Tally,
+    /// Distributions; travel as blobs.
+    #[serde(skip)]
+    pub latencies: Latencies,
+    /// Facts only the worker can read (its own descriptors at EMFILE).
+    pub facts: Vec<Fact>,
+    /// Many were closed at once: please probe.
+    pub burst: bool,
+    /// CPU time of the worker's thread in the interval.
+    pub cpu: Nanos,
+}
+
+macro_rules! add_fields {
+    ($a:expr, $b:expr; $($field:ident)*) => { $( $a.$field += $b.$field; )* };
+}
+
+impl Counts {
+    /// Adds another interval.
+    pub fn merge(&mut self, other: &Self) {
+        add_fields!(self, other; attempted connected confirmed opened finished failed unfinished
+            reconnects close_unanswered sent received lost messages_unfinished late duplicated
+            corrupted unsent sent_bytes received_bytes first_replies first_not_echo
+            handshakes_timed_out faults accept_errors);
+    }
+}
+
+impl Gauges {
+    /// Adds another worker's state.
+    pub fn merge(&mut self, other: &Self) {
+        add_fields!(self, other; opening open unconfirmed closing open_peak held descriptors);
+        self.ramped &= other.ramped;
+        self.settled &= other.settled;
+        self.accept_paused |= other.accept_paused;
+    }
+}

@@ -1,0 +1,270 @@
+//! Rows of failures: key, count, at most 8 examples, ages, times. All of it merges by adding.
+
+use crate::failure::{Failure, Peer, Signature};
+use crate::time::Nanos;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Examples kept of one row.
+pub const EXAMPLES: usize = 8;
+/// Rows of one tally; what comes beyond is folded into the row with the same signature, peer unseen.
+pub const ROWS: usize = 512;
+/// Time buckets of one row before neighbours are merged.
+const TIMES: usize = 4_096;
+
+/// What tells two rows apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// Index of the target in the plan.
+    pub target: u16,
+    /// What was seen first.
+    pub signature: Signature,
+    /// The server's side of it.
+    pub peer: Peer,
+    /// A FIN came before the end.
+    pub fin_seen: bool,
+    /// At least one byte had come from the peer.
+    pub heard: bool,
+    /// At least one byte of ours had been taken by the kernel.
+    pub spoke: bool,
+}
+
+/// Failures with one key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// What they have in common.
+    pub key: Key,
+    /// How many connections.
+    pub count: u64,
+    /// The first few.
+    pub examples: Vec<Failure>,
+    /// Ages since connected.
+    pub ages: Ages,
+    /// When they failed.
+    pub times: Times,
+    /// Of them, how many had retransmitted.
+    pub retransmitted: u64,
+    /// Of them, how many had segments the peer never acknowledged.
+    pub unacked: u64,
+    /// Fewest connections open in the worker when one of them failed.
+    pub open_min: u64,
+    /// Most.
+    pub open_max: u64,
+}
+
+/// Ages in buckets 2 % wide.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ages(pub BTreeMap<u16, u64>);
+
+/// Times in buckets of `width`, at first 10 ms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// Width of a bucket.
+    pub width: Nanos,
+    /// Bucket index -> count.
+    pub buckets: BTreeMap<u32, u64>,
+}
+
+/// All rows of a worker or of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Sorted by key.
+    pub rows: Vec<Row>,
+}
+
+impl Ages {
+    /// Counts one age. Ages below a microsecond share the first bucket.
+    pub fn add(&mut self, age: Nanos) {
+        *self.0.entry(Self::bucket(age)).or_default() += 1;
+    }
+
+    /// The middle of a bucket.
+    pub fn value(bucket: u16) -> Nanos {
+        let mut value = 1_000_u64;
+        for _ in 0..bucket {
+            value += (value / 50).max(1);
+        }
+        Nanos(value + value / 100)
+    }
+
+    fn bucket(age: Nanos) -> u16 {
+        // Integer steps of 2 %, so that every machine agrees on the borders.
+        let (mut low, mut bucket) = (1_000_u64, 0_u16);
+        while low + (low / 50).max(1) <= age.0 && bucket < 2_000 {
+            low += (low / 50).max(1);
+            bucket += 1;
+        }
+        bucket
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (bucket, count) in &other.0 {
+            *self.0.entry(*bucket).or_default() += count;
+        }
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { width: Nanos::from_millis(10), buckets: BTreeMap::new() }
+    }
+}
+
+impl Times {
+    /// Counts one moment.
+    pub fn add(&mut self, at: Nanos) {
+        let bucket = u32::try_from(at.0 / self.width.0).unwrap_or(u32::MAX);
+        *self.buckets.entry(bucket).or_default() += 1;
+        self.shrink();
+    }
+
+    /// All that was counted.
+    pub fn count(&self) -> u64 {
+        self.buckets.values().sum()
+    }
+
+    /// When the bucket begins.
+    pub fn begins(&self, bucket: u32) -> Nanos {
+        self.width * u64::from(bucket)
+    }
+
+    /// First and last moment, to a bucket.
+    pub fn span(&self) -> Option<(Nanos, Nanos)> {
+        let (first, last) = (self.buckets.keys().next()?, self.buckets.keys().next_back()?);
+        Some((self.begins(*first), self.begins(*last)))
+    }
+
+    /// Adds the other's counts; the wider buckets win.
+    pub fn merge(&mut self, other: &Self) {
+        while self.width < other.width {
+            self.widen();
+        }
+        let factor = self.width.0 / other.width.0;
+        for (bucket, count) in &other.buckets {
+            let bucket = u32::try_from(u64::from(*bucket) / factor).unwrap_or(u32::MAX);
+            *self.buckets.entry(bucket).or_default() += count;
+        }
+        self.shrink();
+    }
+
+    fn shrink(&mut self) {
+        while self.buckets.len() > TIMES {
+            self.widen();
+        }
+    }
+
+    fn widen(&mut self) {
+        let mut half = BTreeMap::new();
+        for (bucket, count) in &self.buckets {
+            *half.entry(bucket / 2).or_default() += count;
+        }
+        self.width = self.width * 2;
+        self.buckets = half;
+    }
+}
+
+impl Row {
+    fn new(key: Key) -> Self {
+        Self {
+            key,
+            count: 0,
+            examples: Vec::new(),
+            ages: Ages::default(),
+            times: Times::default(),
+            retransmitted: 0,
+            unacked: 0,
+            open_min: u64::MAX,
+            open_max: 0,
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(other.examples.iter().take(room).cloned());
+        self.ages.merge(&other.ages);
+        self.times.merge(&other.times);
+        self.retransmitted += other.retransmitted;
+        self.unacked += other.unacked;
+        self.open_min = self.open_min.min(other.open_min);
+        self.open_max = self.open_max.max(other.open_max);
+    }
+}
+
+impl Tally {
+    /// Counts one failed connection; `open` connections were open in this worker. Says whether the
+    /// row is new.
+    pub fn book(&mut self, key: Key, failure: Failure, open: u64) -> bool {
+        let (row, new) = self.row(key);
+        row.count += 1;
+        row.ages.add(failure.age);
+        row.times.add(failure.at);
+        if let Some(look) = &failure.look {
+            row.retransmitted += u64::from(look.total_retrans > 0);
+            row.unacked += u64::from(look.unacked > 0);
+        }
+        row.open_min = row.open_min.min(open);
+        row.open_max = row.open_max.max(open);
+        if row.examples.len() < EXAMPLES {
+            row.examples.push(failure);
+        }
+        new
+    }
+
+    /// Adds all rows of another tally.
+    pub fn merge(&mut self, other: &Self) {
+        for row in &other.rows {
+            self.row(row.key).0.merge(row);
+        }
+    }
+
+    /// Failed connections in all rows.
+    pub fn count(&self) -> u64 {
+        self.rows.iter().map(|row| row.count).sum()
+    }
+
+    fn row(&mut self, mut key: Key) -> (&mut Row, bool) {
+        if self.rows.len() >= ROWS && self.rows.binary_search_by_key(&key, |r| r.key).is_err() {
+            key.peer = Peer::Unseen;
+            key.target = 0;
+        }
+        match self.rows.binary_search_by_key(&key, |row| row.key) {
+            Ok(at) => (&mut self.rows[at], false),
+            Err(at) => {
+                self.rows.insert(at, Row::new(key));
+                (&mut self.rows[at], true)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_within_two_percent() {
+        for age in [1_000, 5_000, 1_000_000, 999_999_999, 60_000_000_000_u64] {
+            let mut ages = Ages::default();
+            ages.add(Nanos(age));
+            let bucket = *ages.0.keys().next().unwrap();
+            let off = Ages::value(bucket).0.abs_diff(age);
+            assert!(off * 50 <= age + 50, "{age}: off by {off}");
+        }
+    }
+
+    #[test]
+    fn times_stay_bounded_and_lose_no_count() {
+        let mut times = Times::default();
+        for i in 0..100_000_u64 {
+            times.add(Nanos::from_millis(10 * i));
+        }
+        assert_eq!(times.count(), 100_000);
+        assert!(times.buckets.len() <= TIMES);
+        let mut fresh = Times::default();
+        fresh.add(Nanos::from_secs(3));
+        fresh.merge(&times);
+        assert_eq!(fresh.count(), 100_001);
+    }
+}
