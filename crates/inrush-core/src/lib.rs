@@ -30,5 +30,8 @@ pub mod snapshot; // what one worker counted
 pub mod swarm; // all connections of one worker
 pub mod dispatch; // captain and worker
 
+pub mod units; // values as people type them
+pub mod capacity; // how many processes
+pub mod conclude; // what the numbers mean
 pub mod threshold; // what was promised
 pub mod report; // the answer
