@@ -4,7 +4,6 @@ use crate::latency::{Latencies, Latency};
 use crate::plan::Job;
 use crate::snapshot::Snapshot;
 use crate::swarm::Command;
-use crate::time::Nanos;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,18 +58,34 @@ pub fn encode_to_worker(message: &ToWorker, out: &mut Vec<u8>) {
     put(&to_json(message), &[], out);
 }
 
-/// Appends a worker's message.
+/// Appends a worker's message that is no snapshot.
 pub fn encode_to_captain(message: &ToCaptain, out: &mut Vec<u8>) {
-    let mut blobs = Vec::new();
-    if let ToCaptain::Snapshot(snapshot) | ToCaptain::Finished(snapshot) = message {
-        for latency in snapshot.latencies.all() {
-            let blob = latency.to_blob();
-            let length = u32::try_from(blob.len()).expect("a histogram has at most 140 kB");
-            blobs.extend(length.to_le_bytes());
-            blobs.extend(blob);
-        }
+    match message {
+        ToCaptain::Snapshot(snapshot) => encode_snapshot(snapshot, false, out),
+        ToCaptain::Finished(snapshot) => encode_snapshot(snapshot, true, out),
+        other => put(&to_json(other), &[], out),
     }
-    put(&to_json(message), &blobs, out);
+}
+
+/// Appends a snapshot, or the last one, without taking it away from its worker.
+pub fn encode_snapshot(snapshot: &Snapshot, last: bool, out: &mut Vec<u8>) {
+    let mut blobs = Vec::new();
+    for latency in snapshot.latencies.all() {
+        let blob = latency.to_blob();
+        let length = u32::try_from(blob.len()).expect("a histogram has at most 140 kB");
+        blobs.extend(length.to_le_bytes());
+        blobs.extend(blob);
+    }
+    let message = if last { Borrowed::Finished(snapshot) } else { Borrowed::Snapshot(snapshot) };
+    put(&to_json(&message), &blobs, out);
+}
+
+/// The same names as in [`ToCaptain`], without the box.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Borrowed<'a> {
+    Snapshot(&'a Snapshot),
+    Finished(&'a Snapshot),
 }
 
 /// Takes one message off the front of `bytes`: it and its length, or `None` when it is not all there.
@@ -131,7 +146,43 @@ fn latencies(mut blobs: &[u8]) -> Option<Latencies> {
     blobs.is_empty().then_some(latencies)
 }
 
-/// Where the hold ends: `Command::Hold` as data for [`Nanos`] maths.
-pub fn hold_until(ramp_ended: Nanos, hold: Nanos) -> Command {
-    Command::Hold(ramp_ended + hold)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::{Counts, Gauges};
+    use crate::tally::Tally;
+    use crate::time::Nanos;
+
+    fn snapshot() -> Snapshot {
+        let mut latencies = Latencies::default();
+        latencies.rtt.record(Nanos::from_millis(3));
+        Snapshot {
+            at: Nanos(5),
+            counts: Counts { attempted: 3, ..Counts::default() },
+            gauges: Gauges::default(),
+            ramp_ended: Nanos::ZERO,
+            tally: Tally::default(),
+            latencies,
+            facts: Vec::new(),
+            burst: true,
+            cpu: Nanos(9),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_whole_from_any_prefix_on() {
+        let mut wire = Vec::new();
+        encode_snapshot(&snapshot(), true, &mut wire);
+        for cut in 0..wire.len() {
+            assert_eq!(decode_to_captain(&wire[..cut]), Ok(None));
+        }
+        let expected = ToCaptain::Finished(Box::new(snapshot()));
+        assert_eq!(decode_to_captain(&wire), Ok(Some((expected, wire.len()))));
+    }
+
+    #[test]
+    fn hostile_lengths_and_bytes_are_refused() {
+        assert_eq!(decode_to_worker(&[255; 8]), Err(Malformed::TooLong));
+        assert_eq!(decode_to_worker(&[1, 0, 0, 0, 0, 0, 0, 0, b'{']), Err(Malformed::Json));
+    }
 }

@@ -93,7 +93,7 @@ impl Select {
                 crate::pace::mix(seed ^ ordinal.wrapping_mul(0x9e37_79b9_7f4a_7c15)) % 1_000_000
                     < u64::from(millionths)
             }
-            Self::Every(n) => n > 0 && (ordinal + 1) % u64::from(n) == 0,
+            Self::Every(n) => n > 0 && (ordinal + 1).is_multiple_of(u64::from(n)),
             Self::First(n) => ordinal < u64::from(n),
             Self::After(n) => ordinal >= u64::from(n),
         }

@@ -272,6 +272,7 @@ pub struct Serve {
 /// What a worker is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "there is one per worker, boxed in its message")]
 pub enum Job {
     /// Storm.
     Load(Shard),

@@ -86,7 +86,7 @@ pub struct Gauges {
 }
 
 /// One interval of one worker; or, merged, of all.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// When it was taken.
     pub at: Nanos,
@@ -132,3 +132,35 @@ impl Gauges {
         self.accept_paused |= other.accept_paused;
     }
 }
+
+impl Snapshot {
+    /// Adds an interval of the same or of another worker. States are added separately: an older
+    /// state of the same worker is not a second worker.
+    pub fn merge(&mut self, other: &Self) {
+        self.at = self.at.max(other.at);
+        self.counts.merge(&other.counts);
+        self.ramp_ended = self.ramp_ended.max(other.ramp_ended);
+        self.tally.merge(&other.tally);
+        self.latencies.merge(&other.latencies);
+        for fact in &other.facts {
+            if self.facts.len() < FACTS && !self.facts.contains(fact) {
+                self.facts.push(fact.clone());
+            }
+        }
+        self.burst |= other.burst;
+        self.cpu += other.cpu;
+    }
+
+    /// Begins the next interval.
+    pub fn clear(&mut self) {
+        self.counts = Counts::default();
+        self.tally.rows.clear();
+        self.latencies.reset();
+        self.facts.clear();
+        self.burst = false;
+        self.cpu = Nanos::ZERO;
+    }
+}
+
+/// Facts kept of all workers.
+const FACTS: usize = 256;

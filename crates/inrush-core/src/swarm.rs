@@ -1,6 +1,9 @@
 //! All connections of one worker: what comes in, what goes out. Plain data on both sides, so that a
 //! test compares values and a fault rewrites a list.
 
+pub mod load;
+pub mod serve;
+
 use crate::errno::Errno;
 use crate::failure::{Look, Op};
 use crate::time::Nanos;
@@ -25,9 +28,9 @@ pub enum Input<'a> {
     Writable,
     /// These bytes were read.
     Bytes(&'a [u8]),
-    /// Of the bytes of its last write order, so many were *not* taken. A write that was taken whole
-    /// is not reported: it is the rule.
-    Unwritten(u32),
+    /// The tail of its last write order that was *not* taken. A write that was taken whole is not
+    /// reported: it is the rule.
+    Unwritten(&'a [u8]),
     /// The peer's FIN.
     Eof,
     /// This call failed so.
@@ -65,10 +68,12 @@ pub enum Order {
     Write(ConnId, Range<u32>),
     /// End it.
     Close(ConnId, Close),
-    /// Read TCP_INFO and the server's side; answered at once with `Input::Looked`.
-    Look(ConnId),
+    /// Read TCP_INFO and the server's side at `targets[.1]`; answered at once with `Input::Looked`.
+    Look(ConnId, u16),
     /// Stop reading, or read on: true also reads what is there now, whatever the poller says.
     ReadOn(ConnId, bool),
+    /// Read at most so many bytes, once, although reading is off.
+    Read(ConnId, u32),
     /// Take the listener out of the poller, or put it back.
     AcceptOn(bool),
     /// Close the listener for good.
@@ -113,14 +118,6 @@ pub enum Command {
     Stop,
     /// A server whose siblings are all full: go on to the last descriptor.
     AcceptToTheEnd,
-}
-
-/// A swarm of either role. The host drives it and nothing else.
-pub trait Swarming {
-    /// At most one thing that is due.
-    fn poll(&mut self, now: Nanos, orders: &mut Orders) -> Step;
-    /// Takes in one thing that happened.
-    fn handle(&mut self, now: Nanos, id: ConnId, input: Input<'_>, orders: &mut Orders);
 }
 
 impl Orders {

@@ -1,0 +1,158 @@
+//! The one wake-up of each connection: what it waits for next, and what is done when it comes.
+
+use super::conn::{CONFIRMED, Conn, OVERDUE, OWED, QUIET, State};
+use super::opening::{LIFETIME, PATIENCE};
+use super::{LoadSwarm, Stage};
+use crate::failure::{Op, Outcome};
+use crate::pace::draw;
+use crate::plan::{Expect, Schedule};
+use crate::swarm::Orders;
+use crate::time::Nanos;
+
+/// How long the answer to our Close is awaited.
+const CLOSE_WAIT: Nanos = Nanos::from_secs(1);
+
+impl LoadSwarm {
+    /// Sees to it that the connection is woken in time. A wake-up that is set earlier is left: it
+    /// finds nothing to do and sets the right one, which is cheaper than moving it each time.
+    #[inline]
+    pub(super) fn arm(&mut self, slot: u32) {
+        let due = self.due(slot);
+        if due == Nanos::MAX {
+            self.wheel.clear(slot);
+        } else if self.wheel.due(slot) > due {
+            self.wheel.set(slot, due);
+        }
+    }
+
+    /// Wakes one connection that is due.
+    pub(super) fn wake_one(&mut self, now: Nanos, orders: &mut Orders) -> bool {
+        let Some((slot, _)) = self.wheel.pop(now) else { return false };
+        self.begin_batch(slot);
+        match self.conns[slot as usize].state {
+            State::Connect | State::Upgrade => self.wake_opening(now, slot, orders),
+            State::Open => self.wake_open(now, slot, orders),
+            State::Closing if self.due(slot) <= now => {
+                self.finish(now, self.id(slot), false, orders);
+            }
+            State::Dying if self.due(slot) <= now => self.order_look(self.id(slot), orders),
+            _ => {}
+        }
+        if self.conns[slot as usize].state != State::Gone {
+            self.arm(slot);
+        }
+        true
+    }
+
+    fn due(&self, slot: u32) -> Nanos {
+        let c = &self.conns[slot as usize];
+        let limits = &self.shard.plan.timeouts;
+        match c.state {
+            State::Connect => self.patience(c).min(c.born + limits.connect),
+            State::Upgrade => self.patience(c).min(c.since + limits.handshake),
+            State::Open => self.due_open(slot, c),
+            State::Closing => c.since + CLOSE_WAIT,
+            State::Dying => self.dying.get(&slot).map_or(Nanos::ZERO, |d| d.until),
+            State::Looking | State::Gone => Nanos::MAX,
+        }
+    }
+
+    fn patience(&self, c: &Conn) -> Nanos {
+        if self.window == u32::MAX || c.is(OVERDUE) { Nanos::MAX } else { c.born + PATIENCE }
+    }
+
+    #[inline]
+    fn due_open(&self, slot: u32, c: &Conn) -> Nanos {
+        let mut due = self.reply_deadline(c);
+        if !c.is(QUIET) && matches!(self.stage, Stage::Running(_)) {
+            due = due.min(self.next_send(c));
+        }
+        if self.shard.plan.lifetime.is_some() {
+            let end = self.life_end(slot, c);
+            due = due.min(if c.is(QUIET) { self.drained_at(end) } else { end });
+        }
+        due
+    }
+
+    fn next_send(&self, c: &Conn) -> Nanos {
+        match self.shard.plan.messages.schedule {
+            Schedule::Idle => Nanos::MAX,
+            Schedule::Every(gap) => c.since + gap * u64::from(c.sent),
+            // Without replies to wait for, the socket's room is the only pace.
+            Schedule::Closed if self.expects_replies() || c.tx_left > 0 || c.is(OWED) => Nanos::MAX,
+            Schedule::Closed => c.since,
+        }
+    }
+
+    /// When the peer has been silent too long while replies were due. One that never said a byte
+    /// may be given up by the hand-shake limit too: nobody has served it.
+    #[inline]
+    fn reply_deadline(&self, c: &Conn) -> Nanos {
+        // Once we are silent ourselves, the peer's silence proves nothing, unless it never spoke.
+        let speaking = matches!(self.stage, Stage::Running(_)) || c.bytes_in == 0;
+        if c.outstanding() == 0 || !self.expects_replies() || !speaking {
+            return Nanos::MAX;
+        }
+        let limits = &self.shard.plan.timeouts;
+        let patience = if c.is(CONFIRMED) { limits.reply } else { limits.reply.min(limits.handshake) };
+        c.heard.max(self.due_of(c, c.received)) + patience
+    }
+
+    fn life_end(&self, slot: u32, c: &Conn) -> Nanos {
+        let Some((low, high)) = self.shard.plan.lifetime else { return Nanos::MAX };
+        let number = self.shard.number(slot) ^ u64::from(c.generation) << 40;
+        let spread = (high - low).0.saturating_add(1);
+        c.born + low + Nanos(draw(self.shard.plan.seed, LIFETIME, number) % spread)
+    }
+
+    fn wake_opening(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
+        let c = &mut self.conns[slot as usize];
+        let limits = &self.shard.plan.timeouts;
+        let over = match c.state {
+            State::Connect => c.born + limits.connect,
+            _ => c.since + limits.handshake,
+        };
+        if over <= now {
+            let upgrade = c.state == State::Upgrade;
+            self.snapshot.counts.handshakes_timed_out += u64::from(upgrade);
+            self.fail(now, self.id(slot), Op::Deadline, Outcome::TimedOut, orders);
+        } else if self.window != u32::MAX && !c.is(OVERDUE) && c.born + PATIENCE <= now {
+            c.flags |= OVERDUE;
+            self.in_window -= 1;
+        }
+    }
+
+    fn wake_open(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
+        let (c, id) = (self.conns[slot as usize], self.id(slot));
+        if self.reply_deadline(&c) <= now {
+            self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
+            return;
+        }
+        if self.shard.plan.lifetime.is_some() {
+            let end = self.life_end(slot, &c);
+            if end <= now {
+                self.conns[slot as usize].flags |= QUIET;
+                if c.outstanding() == 0 || self.drained_at(end) <= now {
+                    self.begin_close(now, id, orders);
+                }
+                return;
+            }
+        }
+        let due = self.next_send(&c);
+        if due <= now && self.may_send() {
+            self.send(now, due, id, orders);
+        }
+    }
+
+    /// Whether what we send is answered.
+    #[inline]
+    pub(super) fn expects_replies(&self) -> bool {
+        matches!(self.shard.plan.messages.expect, Expect::Echo | Expect::Reply)
+    }
+
+    /// Messages are sent only while the hold lasts.
+    #[inline]
+    pub(super) fn may_send(&self) -> bool {
+        matches!(self.stage, Stage::Running(_)) && !self.stopping
+    }
+}

@@ -1,0 +1,334 @@
+//! How connections end: by us, in order; or failed, with their last words and a last look.
+
+use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, State};
+use super::{LoadSwarm, Stage};
+use crate::errno::Errno;
+use crate::failure::{Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, tcp_state};
+use crate::plan::Reconnect;
+use crate::protocol::ws_frame::opcode;
+use crate::swarm::{ConnId, Order, Orders};
+use crate::tally::Key;
+use crate::time::Nanos;
+use alloc::vec::Vec;
+
+/// Last words are read for so long,
+const DYING: Nanos = Nanos::from_millis(100);
+/// to so many bytes,
+const DYING_BYTES: u64 = 64 << 10;
+/// and so many are kept.
+const WORDS: usize = 512;
+/// A burst is so many closes by the peer, or a tenth of the open ones,
+const BURST: u64 = 20;
+/// within this time.
+const BURST_TIME: Nanos = Nanos::from_millis(100);
+/// A failed connection is not tried again sooner.
+const RETRY: Nanos = Nanos::from_millis(100);
+
+/// A connection that has failed and is not booked yet.
+#[derive(Debug)]
+pub(super) struct Dying {
+    signature: Signature,
+    later: Option<Signature>,
+    words: Vec<u8>,
+    at: Nanos,
+    /// Its last words are awaited until then.
+    pub(super) until: Nanos,
+    /// Application bytes when it failed: what decides "before any response".
+    heard: bool,
+    read: u64,
+}
+
+impl LoadSwarm {
+    /// A read, a write or a connect ended it: FIN when `errno` is `None`.
+    pub(super) fn ended(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        op: Op,
+        errno: Option<Errno>,
+        orders: &mut Orders,
+    ) {
+        self.begin_batch(id.slot);
+        let c = &self.conns[id.slot as usize];
+        let mid_message = c.rx.mid_message() || c.state == State::Upgrade || c.outstanding() > 0;
+        let outcome = errno.map_or(Outcome::Eof { mid_message }, Outcome::Errno);
+        match c.state {
+            State::Closing => self.finish(now, id, false, orders),
+            State::Dying => {
+                let later = Signature { phase: self.phase(id.slot), op, outcome };
+                if let Some(dying) = self.dying.get_mut(&id.slot) {
+                    dying.later = dying.later.or(Some(later));
+                }
+                self.order_look(id, orders);
+            }
+            State::Looking | State::Gone => {}
+            State::Connect if matches!(op, Op::Socket | Op::Bind | Op::Connect) => {
+                self.die(now, id, op, outcome, &[]);
+                self.book(now, id, None);
+            }
+            State::Connect => self.ended_connecting(now, id, outcome, orders),
+            State::Upgrade | State::Open if op == Op::Write => {
+                // What the peer said before may still lie unread: 200 of 200 (FAILURES §0.2).
+                self.die(now, id, op, outcome, &[]);
+                orders.push(Order::ReadOn(id, true));
+            }
+            State::Upgrade | State::Open => {
+                self.die(now, id, op, outcome, &[]);
+                self.order_look(id, orders);
+            }
+        }
+    }
+
+    /// connect() was answered by an error; by ECONNRESET or FIN only after it had succeeded.
+    fn ended_connecting(&mut self, now: Nanos, id: ConnId, outcome: Outcome, orders: &mut Orders) {
+        let established = matches!(
+            outcome,
+            Outcome::Eof { .. } | Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE)
+        );
+        if established {
+            self.snapshot.counts.connected += 1;
+            self.conns[id.slot as usize].flags |= CONNECTED;
+        }
+        let op = if established { Op::Read } else { Op::Connect };
+        self.die(now, id, op, outcome, &[]);
+        self.order_look(id, orders);
+    }
+
+    /// It has failed, and there is nothing left to be read.
+    pub(super) fn fail(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        op: Op,
+        outcome: Outcome,
+        orders: &mut Orders,
+    ) {
+        self.die(now, id, op, outcome, &[]);
+        self.order_look(id, orders);
+    }
+
+    /// It has failed. Everything but the last look is settled here.
+    #[cold]
+    pub(super) fn die(&mut self, now: Nanos, id: ConnId, op: Op, outcome: Outcome, said: &[u8]) {
+        let signature = Signature { phase: self.phase_of(id.slot, op), op, outcome };
+        let c = &self.conns[id.slot as usize];
+        let (opening, open, confirmed) = (c.opening(), c.state == State::Open, c.is(CONFIRMED));
+        let heard = c.bytes_in > 0;
+        let mut words = Vec::new();
+        if c.is(IN_PARTS) {
+            words = self.parts.remove(&id.slot).unwrap_or_default();
+        }
+        words.extend_from_slice(&said[..said.len().min(WORDS)]);
+        words.truncate(WORDS);
+        if opening {
+            self.leave_opening(id.slot);
+        }
+        if open {
+            self.snapshot.gauges.open -= 1;
+            self.snapshot.gauges.unconfirmed -= u64::from(!confirmed);
+            self.settle_messages(now, id.slot, true);
+        }
+        if matches!(outcome, Outcome::Eof { .. } | Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE)) {
+            self.count_burst(now);
+        }
+        let dying = Dying { signature, later: None, words, at: now, until: now + DYING, heard, read: 0 };
+        self.dying.insert(id.slot, dying);
+        self.conns[id.slot as usize].state = State::Dying;
+        self.arm(id.slot);
+    }
+
+    /// Bytes of a connection that has failed already.
+    pub(super) fn last_words(&mut self, id: ConnId, bytes: &[u8], orders: &mut Orders) {
+        let Some(dying) = self.dying.get_mut(&id.slot) else { return };
+        let room = WORDS - dying.words.len().min(WORDS);
+        dying.words.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        dying.read += bytes.len() as u64;
+        if dying.read >= DYING_BYTES {
+            self.order_look(id, orders);
+        }
+    }
+
+    pub(super) fn order_look(&mut self, id: ConnId, orders: &mut Orders) {
+        self.conns[id.slot as usize].state = State::Looking;
+        self.wheel.clear(id.slot);
+        orders.push(Order::Look(id, self.target(id.slot)));
+    }
+
+    /// Its last look has come: it is counted and closed.
+    pub(super) fn bury(&mut self, now: Nanos, id: ConnId, look: Look, orders: &mut Orders) {
+        self.book(now, id, Some(look));
+        orders.push(self.closing_order(id));
+    }
+
+    /// Counts a failed connection and forgets it.
+    #[cold]
+    pub(super) fn book(&mut self, now: Nanos, id: ConnId, look: Option<Look>) {
+        let Some(dying) = self.dying.remove(&id.slot) else { return };
+        let target = self.target(id.slot);
+        let c = &self.conns[id.slot as usize];
+        let fin_seen = matches!(dying.signature.outcome, Outcome::Eof { .. })
+            || look.as_ref().is_some_and(|look| saw_fin(look, c.bytes_in));
+        let key = Key {
+            target,
+            signature: dying.signature,
+            peer: look.as_ref().map_or(Peer::Unseen, |look| look.peer),
+            fin_seen,
+            heard: dying.heard,
+            spoke: c.bytes_out > 0,
+        };
+        let failure = Failure {
+            at: dying.at,
+            connection: self.shard.number(id.slot) + 1,
+            signature: dying.signature,
+            later: dying.later,
+            age: dying.at - c.connected_at(),
+            bytes_in: c.bytes_in,
+            bytes_out: c.bytes_out,
+            fin_seen,
+            look,
+            last_words: dying.words,
+        };
+        let open = self.snapshot.gauges.open;
+        self.urgent |= self.snapshot.tally.book(key, failure, open);
+        self.snapshot.counts.failed += 1;
+        let orderly = matches!(
+            dying.signature.outcome,
+            Outcome::Protocol(ProtocolError::Closed(1000 | 1001))
+        );
+        let again = match self.shard.plan.reconnect {
+            Reconnect::Never => false,
+            Reconnect::Failed => !orderly,
+            Reconnect::Always => true,
+        };
+        self.gone(id.slot, again.then_some((now + RETRY, AGAIN)));
+    }
+
+    /// Begins to close an open connection in order. From here nothing the peer does is a failure.
+    pub(super) fn begin_close(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
+        self.settle_messages(now, id.slot, false);
+        let ws = self.is_ws(id.slot);
+        let c = &mut self.conns[id.slot as usize];
+        c.state = State::Closing;
+        c.since = now;
+        let gauges = &mut self.snapshot.gauges;
+        gauges.open -= 1;
+        gauges.unconfirmed -= u64::from(!c.is(CONFIRMED));
+        gauges.closing += 1;
+        if ws {
+            self.put_control(id, opcode::CLOSE, &1000_u16.to_be_bytes(), orders);
+            self.arm(id.slot);
+        } else {
+            self.finish(now, id, true, orders);
+        }
+    }
+
+    /// It is closed.
+    pub(super) fn finish(&mut self, now: Nanos, id: ConnId, answered: bool, orders: &mut Orders) {
+        self.snapshot.gauges.closing -= 1;
+        self.snapshot.counts.finished += 1;
+        self.snapshot.counts.close_unanswered += u64::from(!answered);
+        orders.push(self.closing_order(id));
+        self.gone(id.slot, self.shard.plan.lifetime.map(|_| (now, 0)));
+    }
+
+    /// Closes the next one of all. Says whether there was one.
+    pub(super) fn close_one(&mut self, now: Nanos, from: u32, orders: &mut Orders) -> bool {
+        for slot in from..super::size(self.conns.len()) {
+            let (state, id) = (self.conns[slot as usize].state, self.id(slot));
+            match state {
+                State::Open if self.was_never_answered(slot) => {
+                    self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
+                }
+                State::Open => self.begin_close(now, id, orders),
+                State::Connect | State::Upgrade => self.abandon(id, orders),
+                _ => continue,
+            }
+            self.stage = Stage::Closing(slot + 1);
+            return true;
+        }
+        self.stage = Stage::Closing(u32::MAX);
+        false
+    }
+
+    /// Replies were due and awaited, and not one byte ever came: nobody has served it.
+    fn was_never_answered(&self, slot: u32) -> bool {
+        let c = &self.conns[slot as usize];
+        !self.stopping && self.expects_replies() && c.outstanding() > 0 && c.bytes_in == 0
+    }
+
+    /// We stop before it was open.
+    fn abandon(&mut self, id: ConnId, orders: &mut Orders) {
+        self.leave_opening(id.slot);
+        self.snapshot.counts.unfinished += 1;
+        orders.push(self.closing_order(id));
+        self.gone(id.slot, None);
+    }
+
+    /// On a stop, one that is still opening is given up before the open ones drain.
+    pub(super) fn abandon_one(&mut self, orders: &mut Orders) -> bool {
+        while (self.abandoned as usize) < self.conns.len() {
+            let slot = self.abandoned;
+            self.abandoned += 1;
+            if self.conns[slot as usize].opening() {
+                self.abandon(self.id(slot), orders);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn gone(&mut self, slot: u32, again: Option<(Nanos, u16)>) {
+        self.conns[slot as usize].state = State::Gone;
+        self.wheel.clear(slot);
+        self.parts.remove(&slot);
+        self.owed.remove(&slot);
+        self.alive -= 1;
+        if let (Some((at, flags)), true) = (again, self.may_send()) {
+            self.again.push_back((at, slot, flags));
+        }
+    }
+
+    fn phase_of(&self, slot: u32, op: Op) -> Phase {
+        match op {
+            Op::Socket => Phase::Socket,
+            Op::Bind => Phase::Bind,
+            _ => self.phase(slot),
+        }
+    }
+
+    fn phase(&self, slot: u32) -> Phase {
+        let c = &self.conns[slot as usize];
+        match c.state {
+            State::Connect if c.is(CONNECTED) && self.is_ws(slot) => Phase::Upgrade,
+            State::Connect if c.is(CONNECTED) => Phase::Open,
+            State::Connect => Phase::Connect,
+            State::Upgrade => Phase::Upgrade,
+            State::Open => Phase::Open,
+            State::Closing => Phase::Close,
+            State::Dying | State::Looking | State::Gone => {
+                self.dying.get(&slot).map_or(Phase::Close, |dying| dying.signature.phase)
+            }
+        }
+    }
+
+    fn count_burst(&mut self, now: Nanos) {
+        if now - self.burst.0 > BURST_TIME {
+            self.burst = (now, 0);
+        }
+        self.burst.1 += 1;
+        let tenth = (self.snapshot.gauges.open + self.burst.1).div_ceil(10);
+        if self.burst.1 >= BURST.min(tenth) && !self.snapshot.burst {
+            self.snapshot.burst = true;
+            self.urgent = true;
+        }
+    }
+}
+
+/// FIN counts as one received byte (FAILURES §0.4).
+fn saw_fin(look: &Look, bytes_in: u64) -> bool {
+    match look.state {
+        tcp_state::CLOSE_WAIT => true,
+        tcp_state::CLOSE => look.bytes_received == bytes_in + 1,
+        _ => false,
+    }
+}

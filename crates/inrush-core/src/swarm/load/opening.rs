@@ -1,0 +1,205 @@
+//! From nothing to open: connect, upgrade request, its answer.
+
+use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, State};
+use super::{LoadSwarm, size};
+use crate::failure::{Op, Outcome, ProtocolError};
+use crate::pace::draw;
+use crate::plan::Schedule;
+use crate::protocol::ws_handshake;
+use crate::swarm::{ConnId, Order, Orders};
+use crate::time::Nanos;
+
+/// Purposes of [`draw`].
+pub(super) const NONCE_LOW: u64 = 1;
+pub(super) const NONCE_HIGH: u64 = 2;
+pub(super) const MASK: u64 = 3;
+pub(super) const FIRST_MESSAGE: u64 = 4;
+pub(super) const LIFETIME: u64 = 5;
+
+/// One that has been opening this long no longer counts against the window of `-r max`.
+pub(super) const PATIENCE: Nanos = Nanos::from_secs(1);
+
+impl LoadSwarm {
+    /// Begins one connection if one is due.
+    pub(super) fn open_one(&mut self, now: Nanos, orders: &mut Orders) -> bool {
+        if self.in_window >= self.window || self.pace.due() > now {
+            return false;
+        }
+        let (slot, flags) = match self.again.front() {
+            Some((at, slot, flags)) if *at <= now => {
+                let next = (*slot, *flags);
+                self.again.pop_front();
+                next
+            }
+            _ if !self.started() => {
+                self.conns.push(Conn::unborn());
+                self.wheel.push();
+                (size(self.conns.len() - 1), 0)
+            }
+            _ => return false,
+        };
+        self.pace.begin(now);
+        self.conns[slot as usize].begin(now, flags);
+        let (id, route) = (self.id(slot), crate::ports::route(&self.shard.plan, self.shard.number(slot)));
+        self.alive += 1;
+        self.in_window += 1;
+        self.snapshot.counts.attempted += 1;
+        self.snapshot.counts.reconnects += u64::from(flags & AGAIN != 0);
+        self.snapshot.gauges.opening += 1;
+        orders.push(Order::Open { id, source: route.source, target: route.target });
+        self.arm(slot);
+        if self.started() && self.snapshot.ramp_ended == Nanos::ZERO {
+            self.snapshot.ramp_ended = now.max(Nanos(1));
+            self.looking = Some(super::Looking::all());
+            self.urgent = true;
+        }
+        true
+    }
+
+    /// The first time: connect() was answered. Later: there is room to write.
+    pub(super) fn writable(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
+        let c = &mut self.conns[id.slot as usize];
+        if c.state != State::Connect {
+            self.write_on(id, orders);
+            return;
+        }
+        let took = now - c.born;
+        c.connect_us = u32::try_from(took.0 / 1_000).unwrap_or(u32::MAX);
+        c.since = now;
+        c.heard = now;
+        c.flags |= CONNECTED;
+        self.snapshot.counts.connected += 1;
+        self.snapshot.latencies.connect.record(took);
+        if self.is_ws(id.slot) {
+            self.conns[id.slot as usize].state = State::Upgrade;
+            self.put_request(id, None, orders);
+            self.arm(id.slot);
+        } else {
+            self.opened(now, id, orders);
+        }
+    }
+
+    /// Writes the upgrade request, or what is left of it.
+    pub(super) fn put_request(&mut self, id: ConnId, left: Option<u32>, orders: &mut Orders) {
+        let target = usize::from(self.target(id.slot));
+        let Some(request) = &self.requests[target] else { return };
+        let nonce = self.nonce(id);
+        let whole = size(request.len());
+        let left = left.unwrap_or(whole);
+        orders.write(id, |out| {
+            let from = out.len();
+            request.render(nonce, out);
+            out.drain(from..from + (whole - left) as usize);
+        });
+        let c = &mut self.conns[id.slot as usize];
+        c.bytes_out += u64::from(left);
+        c.tx_left = 0;
+    }
+
+    /// Takes in bytes of the answer to the upgrade.
+    pub(super) fn answer(&mut self, now: Nanos, id: ConnId, bytes: &[u8], orders: &mut Orders) {
+        let nonce = self.nonce(id);
+        let held;
+        let whole = if self.conns[id.slot as usize].is(IN_PARTS) {
+            let mut parts = self.parts.remove(&id.slot).unwrap_or_default();
+            parts.extend_from_slice(bytes);
+            held = parts;
+            held.as_slice()
+        } else {
+            bytes
+        };
+        match ws_handshake::verify(whole, nonce, &self.shard.plan.subprotocols) {
+            Ok(None) => {
+                let kept = whole.to_vec();
+                self.conns[id.slot as usize].flags |= IN_PARTS;
+                self.parts.insert(id.slot, kept);
+            }
+            Ok(Some(head)) => {
+                let c = &mut self.conns[id.slot as usize];
+                c.flags &= !IN_PARTS;
+                let took = now - c.since;
+                self.snapshot.latencies.upgrade.record(took);
+                self.opened(now, id, orders);
+                if whole.len() > head {
+                    self.frames(now, id, &whole[head..], orders);
+                }
+            }
+            Err(error) => {
+                // What was said is kept as its last words: for a 503 the body follows.
+                let said = whole.to_vec();
+                self.conns[id.slot as usize].flags &= !IN_PARTS;
+                self.refused_upgrade(now, id, error, &said, orders);
+            }
+        }
+    }
+
+    fn refused_upgrade(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        error: ProtocolError,
+        said: &[u8],
+        orders: &mut Orders,
+    ) {
+        self.die(now, id, Op::Decode, Outcome::Protocol(error), said);
+        let complete = match error {
+            ProtocolError::Status(_) => ws_handshake::content_length(said)
+                .is_some_and(|length| ws_handshake::body_of(said).len() >= length),
+            _ => true,
+        };
+        if complete {
+            self.order_look(id, orders);
+        }
+    }
+
+    /// It is open: its schedule begins.
+    pub(super) fn opened(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
+        self.leave_opening(id.slot);
+        let ws = self.is_ws(id.slot);
+        let number = self.shard.number(id.slot);
+        let first = match self.shard.plan.messages.schedule {
+            Schedule::Every(gap) => {
+                let share = draw(self.shard.plan.seed, FIRST_MESSAGE, number) >> 32;
+                let wide = (u128::from(gap.0) * u128::from(share)) >> 32;
+                now + Nanos(u64::try_from(wide).expect("a share of a u64 fits one"))
+            }
+            Schedule::Idle | Schedule::Closed => now,
+        };
+        let c = &mut self.conns[id.slot as usize];
+        c.state = State::Open;
+        let setup = now - c.born;
+        c.since = first;
+        if ws {
+            c.flags |= CONFIRMED;
+        }
+        let (counts, gauges) = (&mut self.snapshot.counts, &mut self.snapshot.gauges);
+        counts.opened += 1;
+        counts.confirmed += u64::from(ws);
+        gauges.unconfirmed += u64::from(!ws);
+        gauges.open += 1;
+        gauges.open_peak = gauges.open_peak.max(gauges.open);
+        self.snapshot.latencies.setup.record(setup);
+        if self.shard.plan.messages.schedule == Schedule::Closed && self.may_send() {
+            self.send(now, now, id, orders);
+        }
+        self.arm(id.slot);
+    }
+
+    /// It is opening no more, for good or bad.
+    pub(super) fn leave_opening(&mut self, slot: u32) {
+        let c = &self.conns[slot as usize];
+        if !c.is(OVERDUE) {
+            self.in_window -= 1;
+        }
+        self.snapshot.gauges.opening -= 1;
+    }
+
+    pub(super) fn nonce(&self, id: ConnId) -> [u8; 16] {
+        let number = u64::from(id.generation) << 32 ^ self.shard.number(id.slot);
+        let (low, high) = (
+            draw(self.shard.plan.seed, NONCE_LOW, number),
+            draw(self.shard.plan.seed, NONCE_HIGH, number),
+        );
+        (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
+    }
+}

@@ -1,0 +1,311 @@
+//! Matching what comes back: echo, reply or push; late, duplicated, corrupted and overtaken apart.
+
+use super::conn::{COMPARED, CONFIRMED, IN_PARTS, QUIET, State};
+use super::messages::{TAG, read_tag};
+use super::{Conn, LoadSwarm};
+use crate::failure::{Op, Outcome, ProtocolError};
+use crate::plan::{Expect, Schedule};
+use crate::protocol::ws_frame::{Event, Role, close_code, opcode};
+use crate::swarm::{ConnId, Orders};
+use crate::time::Nanos;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// Replies of one connection that later ones overtook; the oldest is given up beyond this.
+const GAPS: usize = 1_024;
+/// The same of one worker.
+const ALL_GAPS: u64 = 1 << 20;
+
+/// Close 1002 (RFC 6455 §7.4.1).
+const PROTOCOL_ERROR: [u8; 2] = 1002_u16.to_be_bytes();
+
+/// Sequence numbers that were overtaken.
+#[derive(Debug, Default)]
+pub(super) struct Gaps(BTreeSet<u32>);
+
+/// An echo that comes in pieces.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    /// Its first bytes, up to a tag.
+    head: Vec<u8>,
+    /// Bytes so far.
+    at: usize,
+    /// Whether one differed.
+    bad: bool,
+}
+
+impl LoadSwarm {
+    /// Takes in bytes in whatever state the connection is.
+    #[inline]
+    pub(super) fn bytes(&mut self, now: Nanos, id: ConnId, bytes: &[u8], orders: &mut Orders) {
+        self.begin_batch(id.slot);
+        match self.conns[id.slot as usize].state {
+            State::Open if self.is_ws(id.slot) => self.frames(now, id, bytes, orders),
+            State::Open => self.stream(now, id, bytes, orders),
+            State::Closing => self.frames(now, id, bytes, orders),
+            State::Upgrade => self.answer(now, id, bytes, orders),
+            State::Dying => self.last_words(id, bytes, orders),
+            State::Connect | State::Looking | State::Gone => {}
+        }
+    }
+
+    /// Takes in bytes of a WebSocket.
+    #[inline]
+    pub(super) fn frames(&mut self, now: Nanos, id: ConnId, mut bytes: &[u8], orders: &mut Orders) {
+        loop {
+            let c = &mut self.conns[id.slot as usize];
+            if !matches!(c.state, State::Open | State::Closing) {
+                return;
+            }
+            match c.rx.next(Role::Client, &mut bytes) {
+                Ok(None) => return,
+                Ok(Some(Event::Data { bytes: got, end, .. })) => {
+                    self.snapshot.counts.received_bytes += got.len() as u64;
+                    if c.state == State::Open {
+                        self.data(now, id, got, end, orders);
+                    }
+                }
+                Ok(Some(Event::Control { op, bytes: body, end, .. })) => {
+                    self.control_piece(now, id, op, body, end, orders);
+                }
+                Err(_) if c.state == State::Closing => return,
+                Err(error) => {
+                    self.die(now, id, Op::Decode, Outcome::Protocol(error), bytes);
+                    self.order_look(id, orders);
+                }
+            }
+        }
+    }
+
+    /// Takes in bytes of a bare stream. Boundaries are the size of our own messages.
+    fn stream(&mut self, now: Nanos, id: ConnId, mut bytes: &[u8], orders: &mut Orders) {
+        let c = &mut self.conns[id.slot as usize];
+        if !c.is(CONFIRMED) {
+            c.flags |= CONFIRMED;
+            self.snapshot.counts.confirmed += 1;
+            self.snapshot.gauges.unconfirmed -= 1;
+        }
+        let sent = c.sent;
+        self.snapshot.counts.received_bytes += bytes.len() as u64;
+        if self.shard.plan.messages.expect != Expect::Echo {
+            self.data(now, id, bytes, true, orders);
+            return;
+        }
+        let length = self.payload.len().max(1);
+        // What comes before our first message is a greeting, and no reply.
+        while sent > 0 && !bytes.is_empty() && self.conns[id.slot as usize].state == State::Open {
+            let at = self.partial.get(&id.slot).map_or(0, |partial| partial.at);
+            let take = (length - at.min(length - 1)).min(bytes.len());
+            let (piece, rest) = bytes.split_at(take);
+            bytes = rest;
+            self.data(now, id, piece, at + take == length, orders);
+        }
+    }
+
+    /// Takes in a piece of a message; `end` is its last.
+    #[inline]
+    fn data(&mut self, now: Nanos, id: ConnId, piece: &[u8], end: bool, orders: &mut Orders) {
+        match self.shard.plan.messages.expect {
+            Expect::None => {}
+            Expect::Push => self.snapshot.counts.received += u64::from(end),
+            Expect::Reply if end => {
+                let c = &self.conns[id.slot as usize];
+                if c.outstanding() > 0 {
+                    let seq = c.received;
+                    self.replied(now, id, Some(seq), true, orders);
+                }
+            }
+            Expect::Reply => {}
+            Expect::Echo if end && (self.partial.is_empty() || !self.partial.contains_key(&id.slot)) => {
+                let (seq, intact) = self.compare(id, piece);
+                self.replied(now, id, seq, intact, orders);
+            }
+            Expect::Echo => self.echo_piece(now, id, piece, end, orders),
+        }
+    }
+
+    fn echo_piece(&mut self, now: Nanos, id: ConnId, piece: &[u8], end: bool, orders: &mut Orders) {
+        let skip = if self.tagged { TAG } else { 0 };
+        let partial = self.partial.entry(id.slot).or_default();
+        let room = TAG.saturating_sub(partial.head.len()).min(piece.len());
+        partial.head.extend_from_slice(&piece[..room]);
+        let from = partial.at.max(skip).min(partial.at + piece.len());
+        let got = &piece[from - partial.at..];
+        partial.bad |= self.payload.get(from..from + got.len()) != Some(got);
+        partial.at += piece.len();
+        if !end {
+            return;
+        }
+        let partial = self.partial.remove(&id.slot).expect("it was made above");
+        let intact = !partial.bad && partial.at == self.payload.len();
+        let (seq, tag_fits) = self.sequence(id, &partial.head);
+        self.replied(now, id, seq, intact && tag_fits, orders);
+    }
+
+    /// Which message this whole reply answers, and whether it is the same.
+    #[inline]
+    fn compare(&self, id: ConnId, got: &[u8]) -> (Option<u32>, bool) {
+        let (seq, tag_fits) = self.sequence(id, got);
+        let skip = if self.tagged { TAG } else { 0 };
+        let same = got.len() == self.payload.len() && got.get(skip..) == self.payload.get(skip..);
+        (seq, same && tag_fits)
+    }
+
+    /// The sequence number by its tag, or by order when it has none that can be ours.
+    #[inline]
+    fn sequence(&self, id: ConnId, head: &[u8]) -> (Option<u32>, bool) {
+        let c = &self.conns[id.slot as usize];
+        let in_order = (c.outstanding() > 0).then_some(c.received);
+        if !self.tagged {
+            return (in_order, true);
+        }
+        let ours = self.shard.number(id.slot) & 0xffff_ffff;
+        match read_tag(head) {
+            Some((number, seq)) if u64::from(number) == ours && seq < c.sent => (Some(seq), true),
+            _ => (in_order, false),
+        }
+    }
+
+    /// A reply has come: in order, overtaking others, overtaken, or once too often.
+    #[inline]
+    fn replied(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        seq: Option<u32>,
+        intact: bool,
+        orders: &mut Orders,
+    ) {
+        let c = &mut self.conns[id.slot as usize];
+        if !c.is(COMPARED) {
+            c.flags |= COMPARED;
+            self.snapshot.counts.first_replies += 1;
+            self.snapshot.counts.first_not_echo += u64::from(!intact);
+        }
+        let Some(seq) = seq else {
+            self.snapshot.counts.duplicated += u64::from(c.sent > 0);
+            return;
+        };
+        if seq == c.received {
+            c.received = c.received.wrapping_add(1);
+        } else if seq > c.received {
+            let skipped = c.received..seq;
+            c.received = seq.wrapping_add(1);
+            self.overtaken(id.slot, skipped);
+        } else if !self.fill_gap(id.slot, seq) {
+            self.snapshot.counts.duplicated += 1;
+            return;
+        }
+        self.outstanding = self.outstanding.saturating_sub(1);
+        let took = now - self.due_of(&self.conns[id.slot as usize], seq);
+        let counts = &mut self.snapshot.counts;
+        counts.received += 1;
+        counts.corrupted += u64::from(!intact);
+        counts.late += u64::from(took > self.shard.plan.timeouts.reply);
+        self.snapshot.latencies.rtt.record(took);
+        self.after_reply(now, id, orders);
+    }
+
+    #[inline]
+    fn after_reply(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
+        let c = &self.conns[id.slot as usize];
+        if c.is(QUIET) {
+            if c.outstanding() == 0 {
+                self.begin_close(now, id, orders);
+            }
+        } else if self.shard.plan.messages.schedule == Schedule::Closed
+            && c.outstanding() == 0
+            && self.may_send()
+        {
+            self.send(now, now, id, orders);
+            self.arm(id.slot);
+        }
+    }
+
+    #[cold]
+    fn overtaken(&mut self, slot: u32, skipped: core::ops::Range<u32>) {
+        let gaps = self.gaps.entry(slot).or_default();
+        for seq in skipped {
+            gaps.0.insert(seq);
+            self.gap_count += 1;
+            if gaps.0.len() > GAPS || self.gap_count > ALL_GAPS {
+                gaps.0.pop_first();
+                self.gap_count -= 1;
+                self.snapshot.counts.lost += 1;
+                self.outstanding = self.outstanding.saturating_sub(1);
+            }
+        }
+    }
+
+    #[cold]
+    fn fill_gap(&mut self, slot: u32, seq: u32) -> bool {
+        let filled = self.gaps.get_mut(&slot).is_some_and(|gaps| gaps.0.remove(&seq));
+        self.gap_count -= u64::from(filled);
+        filled
+    }
+
+    /// No more replies are awaited. Those that were overtaken are lost, and so are all when the
+    /// connection failed; of the rest, those past the reply time-out.
+    pub(super) fn settle_messages(&mut self, now: Nanos, slot: u32, failed: bool) {
+        self.partial.remove(&slot);
+        if !self.expects_replies() {
+            return;
+        }
+        let overtaken = self.gaps.remove(&slot).map_or(0, |gaps| gaps.0.len() as u64);
+        self.gap_count -= overtaken;
+        let c: &Conn = &self.conns[slot as usize];
+        let waiting = u64::from(c.outstanding());
+        let limit = self.shard.plan.timeouts.reply;
+        let old = (0..c.outstanding())
+            .take_while(|i| self.due_of(c, c.received.wrapping_add(*i)) + limit <= now)
+            .count() as u64;
+        let lost = overtaken + if failed { waiting } else { old };
+        self.snapshot.counts.lost += lost;
+        self.snapshot.counts.messages_unfinished += waiting + overtaken - lost;
+        self.outstanding = self.outstanding.saturating_sub(waiting + overtaken);
+    }
+
+    fn control_piece(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        op: u8,
+        body: &[u8],
+        end: bool,
+        orders: &mut Orders,
+    ) {
+        let c = &mut self.conns[id.slot as usize];
+        if end && !c.is(IN_PARTS) {
+            self.control(now, id, op, body, orders);
+            return;
+        }
+        c.flags |= IN_PARTS;
+        let parts = self.parts.entry(id.slot).or_default();
+        parts.extend_from_slice(body);
+        if end {
+            c.flags &= !IN_PARTS;
+            let whole = self.parts.remove(&id.slot).unwrap_or_default();
+            self.control(now, id, op, &whole, orders);
+        }
+    }
+
+    fn control(&mut self, now: Nanos, id: ConnId, op: u8, body: &[u8], orders: &mut Orders) {
+        let closing = self.conns[id.slot as usize].state == State::Closing;
+        match op {
+            opcode::PING if !closing => self.put_control(id, opcode::PONG, body, orders),
+            opcode::CLOSE if closing => self.finish(now, id, true, orders),
+            opcode::CLOSE => {
+                // It is answered in kind (RFC 6455 §5.5.1), then the connection has failed.
+                let (error, answer) = match close_code(body) {
+                    Ok(code) => (ProtocolError::Closed(code), body.get(..2).unwrap_or_default()),
+                    Err(error) => (error, PROTOCOL_ERROR.as_slice()),
+                };
+                self.put_control(id, opcode::CLOSE, answer, orders);
+                let reason = body.get(2..).unwrap_or_default();
+                self.die(now, id, Op::Decode, Outcome::Protocol(error), reason);
+                self.order_look(id, orders);
+            }
+            _ => {}
+        }
+    }
+}
