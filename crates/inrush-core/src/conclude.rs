@@ -1,0 +1,182 @@
+//! What the numbers of a run mean beyond its failures: why the rate was not reached, where the
+//! number of connections stopped rising, whether our own numbers can be trusted.
+
+use crate::evidence::{Facts, Source};
+use crate::plan::{Plan, Rate};
+use crate::report::{ConnectRate, Plateau};
+use crate::snapshot::Snapshot;
+use crate::time::Nanos;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Asked and achieved rates may differ by so much before a reason is due.
+const TOLERANCE: f64 = 0.05;
+/// Send lag above which our own lateness colours the latencies.
+const LAG_LIMIT: Nanos = Nanos::from_millis(1);
+/// Ports of the Linux default range 32768-60999.
+const DEFAULT_PORTS: u64 = 28_232;
+
+/// Asked and achieved, and why they differ. `cpu_ratio` is our CPU per loop during the run.
+#[expect(clippy::cast_precision_loss, reason = "counts of connections are far below 2^53")]
+pub fn connect_rate(
+    plan: &Plan,
+    totals: &Snapshot,
+    ended: Nanos,
+    cpu_ratio: Option<f64>,
+    facts: &Facts,
+) -> ConnectRate {
+    let asked = match plan.connect_rate {
+        Rate::Every { count, per } => Some(count as f64 / per.as_secs_f64()),
+        Rate::Max => None,
+    };
+    let attempted = totals.counts.attempted;
+    let ramp = if totals.gauges.ramped && totals.ramp_ended > Nanos::ZERO {
+        totals.ramp_ended
+    } else {
+        ended
+    };
+    // At a fixed rate the first one starts at zero: n connects span n - 1 intervals.
+    let first = u64::from(asked.is_some() && attempted > 1);
+    let planned = attempted.min(u64::from(plan.connections));
+    let achieved = (attempted > 0 && ramp > Nanos::ZERO)
+        .then(|| planned.saturating_sub(first) as f64 / ramp.as_secs_f64());
+    let reason = match (asked, achieved) {
+        (Some(asked), Some(achieved)) if achieved < asked * (1.0 - TOLERANCE) => {
+            Some(slow_because(plan, totals, cpu_ratio, facts))
+        }
+        _ => None,
+    };
+    ConnectRate { asked_per_second: asked, achieved_per_second: achieved, reason }
+}
+
+fn slow_because(plan: &Plan, totals: &Snapshot, cpu: Option<f64>, facts: &Facts) -> String {
+    let ports = facts.after(&Source::PortRange).unwrap_or(DEFAULT_PORTS);
+    let routes = plan.sources.len().max(1) * plan.targets.len().max(1);
+    let per_route = u64::from(plan.connections) / routes as u64;
+    let waiting = facts.get(&Source::TimeWait).and_then(|fact| fact.before).unwrap_or(0);
+    let slow = totals.latencies.connect.quantile(0.99).unwrap_or_default();
+    let resent = facts.counter("TcpExt", "TCPSynRetrans").unwrap_or(0);
+    if (per_route + waiting) * 2 > ports {
+        format!(
+            "port search: more than half of the {ports} local ports of one source and destination \
+             are in use ({waiting} in TIME-WAIT before the run); use more --source-ip"
+        )
+    } else if slow >= Nanos::from_millis(900) && resent > 0 {
+        format!("SYNs were sent again ({resent} times): connects wait 1, 3, 7 s for the server")
+    } else if cpu.is_some_and(|ratio| ratio > 0.9) {
+        "our own CPU: the loops were busy for more than 90 % of the time; use more --threads".into()
+    } else {
+        "the server's accept rate: our loops had time to spare".into()
+    }
+}
+
+/// Names the limit at which the number of open connections stopped rising while attempts went on.
+pub fn plateau(plan: &Plan, totals: &Snapshot, peak: u64, facts: &Facts) -> Option<Plateau> {
+    let attempted = totals.counts.attempted;
+    let beyond = attempted.saturating_sub(peak);
+    if peak == 0 || plan.lifetime.is_some() || beyond < (peak / 100).max(10) {
+        return None;
+    }
+    let (limit, text) = limit_behind(plan, peak, facts)?;
+    Some(Plateau { connections: peak, limit, text })
+}
+
+fn limit_behind(plan: &Plan, peak: u64, facts: &Facts) -> Option<(String, String)> {
+    let near = |limit: u64, own: u64| peak <= limit && peak + own >= limit;
+    for fact in &facts.list {
+        if let (Source::ServerDescriptorLimit(pid), Some(limit)) = (&fact.source, fact.after)
+            && near(limit, 64)
+        {
+            let text = format!("the server (pid {pid}) may have {limit} descriptors");
+            return Some(("server-descriptors".into(), text));
+        }
+    }
+    if let Some(limit) = facts.after(&Source::OwnDescriptorLimit)
+        && facts.after(&Source::OwnDescriptors).is_some_and(|held| held + 1 >= limit)
+    {
+        let text = format!("each process of this load may have {limit} descriptors");
+        return Some(("own-descriptors".into(), text));
+    }
+    let ports = facts.after(&Source::PortRange).unwrap_or(DEFAULT_PORTS);
+    let routes = plan.sources.len().max(1) * plan.targets.len().max(1);
+    if near(ports * routes as u64, ports / 100) {
+        let text = format!("{ports} local ports per source and destination, {routes} of them");
+        return Some(("local-ports".into(), text));
+    }
+    let backlogs = facts.list.iter().filter_map(|fact| match fact.source {
+        Source::ListenerBacklog(_) => fact.after,
+        _ => None,
+    });
+    for backlog in backlogs.chain([4_096]) {
+        // The kernel accepts one more than the backlog says.
+        if (backlog..=backlog + 1).contains(&peak) {
+            let text = format!("a listen backlog of {backlog}: nothing was accepted beyond it");
+            return Some(("backlog".into(), text));
+        }
+    }
+    let common = [256_u64, 1_024, 4_096, 10_000, 10_240, 20_000, 65_535, 65_536, 100_000];
+    let limit = common.into_iter().find(|limit| near(*limit, 48))?;
+    let text = format!(
+        "{limit} descriptors minus the server's own: the usual `ulimit -n {limit}` of its process"
+    );
+    Some(("server-descriptors".into(), text))
+}
+
+/// Why our own numbers are not to be trusted; empty when they are.
+pub fn distrust(totals: &Snapshot) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(lag) = totals.latencies.lag.quantile(0.99)
+        && lag > LAG_LIMIT
+    {
+        let ms = lag.as_secs_f64() * 1e3;
+        reasons.push(format!("send lag p99 {ms:.1} ms: this host sends later than planned"));
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Fact;
+    use crate::plan::tests::plan;
+    use crate::snapshot::Counts;
+
+    fn totals(attempted: u64) -> Snapshot {
+        let counts = Counts { attempted, ..Counts::default() };
+        Snapshot { counts, ..Snapshot::default() }
+    }
+
+    #[test]
+    fn a_plateau_is_named_after_the_limit_it_points_to() {
+        let check = |attempted, peak, facts: &Facts, expected: Option<&str>| {
+            let found = plateau(&plan(20_000), &totals(attempted), peak, facts);
+            assert_eq!(found.as_ref().map(|p| p.limit.as_str()), expected, "{found:?}");
+        };
+        let none = Facts::default();
+        check(2_000, 1_013, &none, Some("server-descriptors"));
+        check(40_000, 28_232, &none, Some("local-ports"));
+        check(9_000, 4_097, &none, Some("backlog"));
+        check(1_013, 1_013, &none, None);
+        check(2_000, 1_500, &none, None);
+        let mut facts = Facts::default();
+        let source = Source::ServerDescriptorLimit(9);
+        facts.set(Fact { source, host: "h".into(), before: None, after: Some(1_512) });
+        check(2_000, 1_500, &facts, Some("server-descriptors"));
+    }
+
+    #[test]
+    fn a_rate_that_was_reached_needs_no_reason() {
+        let mut plan = plan(1_000);
+        plan.connect_rate = Rate::Every { count: 1_000, per: Nanos::from_secs(1) };
+        let mut totals = totals(1_000);
+        totals.gauges.ramped = true;
+        totals.ramp_ended = Nanos::from_millis(999);
+        let rate = connect_rate(&plan, &totals, Nanos::from_secs(9), None, &Facts::default());
+        assert_eq!(rate.achieved_per_second, Some(1_000.0));
+        assert_eq!(rate.reason, None);
+        totals.ramp_ended = Nanos::from_secs(3);
+        let rate = connect_rate(&plan, &totals, Nanos::from_secs(9), Some(1.0), &Facts::default());
+        assert!(rate.reason.is_some_and(|reason| reason.contains("CPU")));
+    }
+}
