@@ -1,0 +1,39 @@
+//! The operating system, one call at a time: the only unsafe code of the project. A port to another
+//! system provides `socket`, `poll`, `clock`, `limits`, `signal` and `inherited` with these
+//! signatures; `tcp_info` and `sock_diag` may know nothing there (`None`, `Err`), and everything
+//! above this folder stays as it is.
+
+pub mod clock; // monotonic time, CPU time, timer slack
+pub mod inherited; // descriptors our parent left open
+pub mod limits; // descriptors, cores, life and death of processes
+pub mod poll; // readiness and precise wake-ups
+pub mod signal; // SIGINT and SIGTERM
+pub mod sock_diag; // the other side of our sockets, when it is on this host
+pub mod socket; // non-blocking sockets
+pub mod tcp_info; // what the kernel knows about one socket
+
+use inrush_core::errno::Errno;
+
+/// The same number, as the core's type.
+#[inline]
+pub fn errno(e: rustix::io::Errno) -> Errno {
+    // Linux: include/linux/err.h, MAX_ERRNO is 4095.
+    Errno(u16::try_from(e.raw_os_error()).unwrap_or(0))
+}
+
+/// The error number inside an error of std; EIO when it has none.
+pub fn code(error: &std::io::Error) -> Errno {
+    error.raw_os_error().and_then(|raw| u16::try_from(raw).ok()).map_or(Errno::EIO, Errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_what_they_are() {
+        assert_eq!(errno(rustix::io::Errno::CONNREFUSED), Errno::ECONNREFUSED);
+        assert_eq!(code(&std::io::Error::from_raw_os_error(24)), Errno::EMFILE);
+        assert_eq!(code(&std::io::Error::other("no number")), Errno::EIO);
+    }
+}
