@@ -1,0 +1,171 @@
+//! Names of things as the outputs write them: sources of facts, phases, what a run was asked.
+
+use crate::show::number;
+use inrush_core::diagnosis::{Confidence, Culprit};
+use inrush_core::evidence::Source;
+use inrush_core::failure::{Class, Op, Outcome, Phase, Signature, classify};
+use inrush_core::plan::{Expect, Payload, Plan, Schedule, Scheme};
+use inrush_core::report::{Report, StoppedBy};
+use inrush_core::tally::Row;
+
+/// Where a fact was read, as a shell can check it.
+pub(crate) fn source(source: &Source) -> String {
+    match source {
+        Source::OwnDescriptorLimit => "getrlimit(RLIMIT_NOFILE) soft".into(),
+        Source::OwnDescriptorHardLimit => "getrlimit(RLIMIT_NOFILE) hard".into(),
+        Source::OwnDescriptors => "/proc/self/fd".into(),
+        Source::OwnDescriptorsOther => "/proc/self/fd other than connections".into(),
+        Source::SystemDescriptors => "/proc/sys/fs/file-nr".into(),
+        Source::SystemDescriptorLimit => "/proc/sys/fs/file-max".into(),
+        Source::Counter(group, name) => format!("{} {group} {name}", counter_file(group)),
+        Source::TimeWait => "/proc/net/sockstat TCP tw".into(),
+        Source::PortRange => "/proc/sys/net/ipv4/ip_local_port_range".into(),
+        Source::FreePorts => "sock_diag free local ports".into(),
+        Source::SourceAddresses => "plan source addresses".into(),
+        Source::ListenerPresent(address) => format!("sock_diag listener {address}"),
+        Source::ListenerQueue(address) => format!("sock_diag {address} Recv-Q"),
+        Source::ListenerBacklog(address) => format!("sock_diag {address} Send-Q"),
+        Source::ListenerDrops(address) => format!("sock_diag {address} drops"),
+        Source::ServerDescriptors(pid) => format!("/proc/{pid}/fd"),
+        Source::ServerDescriptorLimit(pid) => format!("/proc/{pid}/limits open files"),
+        Source::ServerAlive(pid) => format!("/proc/{pid}"),
+        Source::Probe(address) => format!("connect() to {address}"),
+        Source::SendLagP99 => "send lag p99 microseconds".into(),
+        Source::OwnCpu => "CPU percent of the worker loops".into(),
+        Source::TcpMemory => "/proc/net/sockstat TCP mem".into(),
+        Source::TcpMemoryLimit => "/proc/sys/net/ipv4/tcp_mem".into(),
+        Source::Conntrack => "/proc/sys/net/netfilter/nf_conntrack_count".into(),
+        Source::ConntrackLimit => "/proc/sys/net/netfilter/nf_conntrack_max".into(),
+    }
+}
+
+fn counter_file(group: &str) -> &'static str {
+    if group.ends_with("Ext") { "/proc/net/netstat" } else { "/proc/net/snmp" }
+}
+
+/// The class of a row: what its signature is on its target's protocol.
+pub(crate) fn class_of(row: &Row, plan: &Plan) -> Class {
+    let target = plan.targets.get(usize::from(row.key.target));
+    let ws = target.is_some_and(|target| target.scheme == Scheme::Ws);
+    classify(row.key.signature, row.key.heard, ws)
+}
+
+/// `connect`.
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Resolve => "resolve",
+        Phase::Socket => "socket",
+        Phase::Bind => "bind",
+        Phase::Connect => "connect",
+        Phase::Tls => "tls",
+        Phase::Upgrade => "upgrade",
+        Phase::Open => "open",
+        Phase::Close => "close",
+        Phase::Accept => "accept",
+    }
+}
+
+/// `read`.
+pub(crate) fn op(op: Op) -> &'static str {
+    match op {
+        Op::Lookup => "lookup",
+        Op::Socket => "socket",
+        Op::Bind => "bind",
+        Op::Connect => "connect",
+        Op::Accept => "accept",
+        Op::Read => "read",
+        Op::Write => "write",
+        Op::Deadline => "deadline",
+        Op::Decode => "decode",
+        Op::Look => "look",
+    }
+}
+
+/// `EMFILE` and 24; the symbol is missing for a number without a name.
+pub(crate) fn errno(signature: &Signature) -> Option<(Option<&'static str>, u16)> {
+    match signature.outcome {
+        Outcome::Errno(errno) => Some((Some(errno.symbol()).filter(|name| *name != "E?"), errno.0)),
+        _ => None,
+    }
+}
+
+/// `client`.
+pub(crate) fn culprit(culprit: Culprit) -> &'static str {
+    match culprit {
+        Culprit::Client => "client",
+        Culprit::Server => "server",
+        Culprit::Network => "network",
+        Culprit::Unknown => "unknown",
+    }
+}
+
+/// `proven`.
+pub(crate) fn confidence(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Possible => "possible",
+        Confidence::Likely => "likely",
+        Confidence::Proven => "proven",
+    }
+}
+
+/// `completed`.
+pub(crate) fn stopped_by(why: StoppedBy) -> &'static str {
+    match why {
+        StoppedBy::Completed => "completed",
+        StoppedBy::NothingLeft => "nothing_left",
+        StoppedBy::MaxTime => "max_time",
+        StoppedBy::Threshold => "threshold",
+        StoppedBy::Signal => "signal",
+    }
+}
+
+/// `echo`.
+pub(crate) fn expect(expect: Expect) -> &'static str {
+    match expect {
+        Expect::Echo => "echo",
+        Expect::Reply => "reply",
+        Expect::Push => "push",
+        Expect::None => "none",
+    }
+}
+
+/// Length of one message in bytes.
+pub(crate) fn payload_bytes(payload: &Payload) -> u64 {
+    match payload {
+        Payload::Generated(size) => u64::from(*size),
+        Payload::Fixed(bytes) => bytes.len() as u64,
+    }
+}
+
+/// What was asked, in one line: `ws://h/ · 10,000 connections at 1k/s, hold 1m, idle`.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let first = plan.targets.first().map_or("no target", |target| target.url.as_str());
+    let others = plan.targets.len().saturating_sub(1);
+    let targets = if others > 0 { format!("{first} and {others} more") } else { first.to_owned() };
+    let connections = number::count(plan.connections.into());
+    let noun = if plan.connections == 1 { "connection" } else { "connections" };
+    let rate = number::rate(plan.connect_rate);
+    let at = if rate == "max" { "as fast as possible".into() } else { format!("at {rate}") };
+    let hold = number::time(plan.hold);
+    let schedule = number::schedule(plan.messages.schedule);
+    let size = match plan.messages.schedule {
+        Schedule::Idle => String::new(),
+        _ => format!(", {}", number::bytes(payload_bytes(&plan.messages.payload))),
+    };
+    format!("{targets} · {connections} {noun} {at}, hold {hold}, {schedule}{size}")
+}
+
+/// Where and when it ran: `ran 01:11 on host-a (Linux 6.1, 8 cores) · run 7f3a91 · seed 42`.
+pub(crate) fn ran(report: &Report) -> String {
+    let (run, place) = (&report.run, &report.environment);
+    let cores = if place.cores == 1 { "1 core".into() } else { format!("{} cores", place.cores) };
+    format!(
+        "ran {} on {} ({} {}, {cores}) · run {} · seed {}",
+        number::clock(run.duration),
+        place.host,
+        place.os,
+        place.kernel,
+        run.id,
+        report.plan.seed
+    )
+}

@@ -1,0 +1,124 @@
+//! Preflight of a run: what will break before it does, and the plan in words for `--dry-run`.
+
+use super::places;
+use crate::cli::draft::Draft;
+use crate::cli::run::Preflight;
+use crate::exit;
+use crate::show::error::Problem;
+use crate::show::{number, out, words};
+use inrush_core::plan::Plan;
+use inrush_core::preflight::{self, Finding, Host, Verdict};
+use inrush_host::fleet::evidence::ports_in_use;
+use inrush_host::fleet::storm::Home;
+use inrush_host::probe::Probes;
+use inrush_host::sys::limits;
+
+/// Refuses an impossible plan when it is asked to. Gives all findings otherwise.
+pub(super) fn preflight(
+    draft: &Draft,
+    plan: &Plan,
+    home: &Home,
+    built_in: bool,
+) -> Result<Vec<Finding>, Problem> {
+    if draft.preflight == Preflight::Off {
+        return Ok(Vec::new());
+    }
+    let findings = findings(draft, plan, home, built_in);
+    let impossible = findings.iter().any(|finding| finding.verdict == Verdict::Impossible);
+    if draft.preflight == Preflight::Stop && impossible {
+        return Err(refusal(plan, &findings));
+    }
+    Ok(findings)
+}
+
+/// Says what will be tight.
+pub(super) fn warn(draft: &Draft, findings: &[Finding]) {
+    for finding in findings.iter().filter(|finding| finding.verdict != Verdict::Fine) {
+        let help = finding.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));
+        out::eprint(&format!("inrush: preflight: {}{help}\n", line(finding)));
+    }
+    let _ = draft;
+}
+
+/// The resolved plan and the findings.
+pub(super) fn describe(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) -> String {
+    let mut text = format!("plan       {}\n", words::plan(plan));
+    for target in &plan.targets {
+        text.push_str(&format!("target     {} at {}\n", target.url, target.address));
+    }
+    if built_in {
+        text.push_str("server     built in, on a free port of 127.0.0.1\n");
+    }
+    let sources = match plan.sources.len() {
+        0 => "the kernel's choice".to_owned(),
+        n => format!("{} addresses from {}", number::count(n as u64), plan.sources[0]),
+    };
+    text.push_str(&format!("sources    {sources}\n"));
+    let (processes, loops) = (places::processes(home), places::loops(home));
+    text.push_str(&format!("processes  {processes}, {loops} event loops\n"));
+    text.push_str(&format!("seed       {}\n", plan.seed));
+    for threshold in &draft.thresholds {
+        text.push_str(&format!("threshold  {threshold}\n"));
+    }
+    for finding in findings(draft, plan, home, built_in) {
+        let mark = match finding.verdict {
+            Verdict::Fine => '✓',
+            Verdict::Warning => '!',
+            Verdict::Impossible => '✗',
+        };
+        text.push_str(&format!("preflight  {mark} {}\n", line(&finding)));
+    }
+    text
+}
+
+fn findings(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) -> Vec<Finding> {
+    let (soft, hard) = limits::nofile();
+    let probes = Probes::open();
+    let in_use = plan.targets.iter().map(|target| ports_in_use(target.address)).max();
+    let ports = places::ports();
+    let local = built_in || plan.targets.iter().any(|target| target.address.ip().is_loopback());
+    let host = Host {
+        nofile_soft: soft,
+        nofile_hard: hard,
+        nofile_named: draft.nofile.is_some(),
+        port_range: ports,
+        ports_in_use: in_use.unwrap_or(0),
+        memory_bytes: probes.available_memory_bytes(),
+        files_left: probes.files_left(),
+        server_on_this_host: local,
+        built_in_server: built_in,
+    };
+    preflight::check(plan, &host, places::processes(home))
+}
+
+fn refusal(plan: &Plan, findings: &[Finding]) -> Problem {
+    let hard = findings.iter().filter(|finding| finding.verdict == Verdict::Impossible);
+    let mut help: Vec<String> = hard.filter_map(|finding| finding.help.clone()).collect();
+    help.push("--preflight warn        runs anyway and reports what breaks".into());
+    let targets = match plan.targets.len() {
+        1 => "one target".to_owned(),
+        n => format!("{n} targets"),
+    };
+    Problem {
+        code: "preflight",
+        exit_code: exit::PREFLIGHT,
+        message: format!(
+            "this host cannot hold {} connections to {targets}",
+            number::count(plan.connections.into())
+        ),
+        why: findings.iter().map(line).collect(),
+        help,
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    let (needs, has) = (number::count(finding.needs), number::count(finding.has));
+    let short = match finding.verdict {
+        Verdict::Fine => "enough".to_owned(),
+        Verdict::Warning => finding.text.clone(),
+        Verdict::Impossible => {
+            format!("short by {}", number::count(finding.needs.saturating_sub(finding.has)))
+        }
+    };
+    format!("{:<12} needs {needs:>11}   has {has:>11} {}   {short}", finding.name, finding.unit)
+}

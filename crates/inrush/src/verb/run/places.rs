@@ -1,0 +1,63 @@
+//! From where and in how many processes a plan is carried out: sources x ports x destinations, and
+//! descriptors per process.
+
+use crate::cli::draft::Draft;
+use crate::cli::run::CountOrAuto;
+use inrush_core::capacity::{loops_each, processes_needed};
+use inrush_core::ports::{loopback_pool, sources_needed};
+use inrush_host::fleet::storm::Home;
+use inrush_host::probe::limits::port_range;
+use inrush_host::sys::limits;
+use std::net::{IpAddr, SocketAddr};
+
+/// Ports of the range that the kernel draws local ports from.
+pub fn ports() -> u64 {
+    port_range().map_or(28_232, |(low, high)| u64::from(high.saturating_sub(low)) + 1)
+}
+
+/// The sources as typed; else, on loopback and past half of one source's range, some of 127/8.
+pub fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Vec<IpAddr> {
+    if !draft.sources.is_empty() {
+        return draft.sources.clone();
+    }
+    let connections = u64::from(draft.connections());
+    let needed = sources_needed(connections, addresses.len() as u64, ports());
+    let all_loopback = addresses.iter().all(|address| address.ip().is_loopback());
+    match addresses.first() {
+        Some(first) if needed > 1 && all_loopback => loopback_pool(first.ip(), needed),
+        _ => Vec::new(),
+    }
+}
+
+/// Threads of this process, or child processes when one has too few descriptors.
+pub fn home(draft: &Draft) -> Home {
+    let connections = draft.connections().max(1);
+    let loops = draft.threads.unwrap_or_else(limits::cores).clamp(1, connections);
+    let processes = match draft.processes {
+        CountOrAuto::Exactly(count) => count.clamp(1, connections),
+        CountOrAuto::Auto => {
+            let needed = processes_needed(u64::from(connections), limits::nofile().0);
+            u32::try_from(needed).unwrap_or(u32::MAX)
+        }
+    };
+    if processes == 1 {
+        return Home::Threads(loops);
+    }
+    Home::Children(loops_each(processes, loops).collect())
+}
+
+/// Processes of a home.
+pub fn processes(home: &Home) -> u32 {
+    match home {
+        Home::Threads(_) => 1,
+        Home::Children(loops) => u32::try_from(loops.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// Event loops of a home.
+pub fn loops(home: &Home) -> u32 {
+    match home {
+        Home::Threads(count) => *count,
+        Home::Children(loops) => loops.iter().sum(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The built-in server: `inrush serve` as a child process on a free loopback port.
+
+use crate::exit;
+use crate::show::error::Problem;
+use inrush_core::capacity::processes_needed;
+use inrush_host::sys::limits;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Names the process that must not be outlived.
+pub const PARENT: &str = "INRUSH_SERVE_PARENT";
+/// After SIGTERM it has so long to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+const FIRST_WORDS: &str = "listening on ";
+
+/// A running server of ours; ended when dropped.
+#[derive(Debug)]
+pub struct BuiltIn {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl BuiltIn {
+    /// Starts it with room for so many connections.
+    pub fn start(connections: u32) -> Result<Self, Problem> {
+        let limit = limits::nofile().1;
+        let needed = processes_needed(u64::from(connections), limit);
+        // One to spare: processes do not fill to the last descriptor at the same moment.
+        let processes = if needed > 1 { needed + 1 } else { 1 };
+        let program = std::env::current_exe().map_err(|error| problem(&error.to_string()))?;
+        let mut child = Command::new(program)
+            .args(["serve", "127.0.0.1:0", "--quiet", "--processes", &processes.to_string()])
+            .env(PARENT, std::process::id().to_string())
+            .env_remove("INRUSH_QUIET")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| problem(&error.to_string()))?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            // It is read no further: with --quiet there is no second line.
+            let _ = BufReader::new(stdout.take(4_096)).read_line(&mut line);
+        }
+        let address = line.strip_prefix(FIRST_WORDS).and_then(|rest| {
+            rest.split_whitespace().next().and_then(|address| address.parse().ok())
+        });
+        match address {
+            Some(address) => Ok(Self { child, address }),
+            None => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(problem("it did not say where it listens"))
+            }
+        }
+    }
+
+    /// Its process; workers are its children.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for BuiltIn {
+    fn drop(&mut self) {
+        limits::terminate(self.child.id());
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            match self.child.try_wait() {
+                Ok(Some(_)) | Err(_) => return,
+                Ok(None) => limits::wait_for_end(self.child.id(), Duration::from_millis(200)),
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn problem(why: &str) -> Problem {
+    Problem {
+        code: "built_in_server",
+        exit_code: exit::OWN_FAILURE,
+        message: "the built-in server did not start".into(),
+        why: vec![why.into()],
+        help: vec!["inrush serve 127.0.0.1:0        shows why".into()],
+    }
+}
