@@ -1,0 +1,81 @@
+//! We were late ourselves: a deadline passed because this host had no time to look.
+
+use super::claim::{Claim, Pool};
+use super::words::{self, count};
+use super::{Cause, Scenario, seen};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::evidence::Source;
+use crate::failure::{Outcome, Peer};
+use crate::time::Nanos;
+use alloc::format;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "generator-overloaded",
+    culprit: Culprit::Client,
+    what: "This host was too busy to send and read in time: what looks late may not be the server",
+    unsure: Some("the server may be late too; it can be judged when this host is not"),
+    same_as: &[
+        "Go \"context deadline exceeded\" with all cores busy",
+        "Node: event loop delay, then 'Opening handshake has timed out'",
+        "Java \"Read timed out\" during a long garbage collection",
+        "Python \"keepalive ping timeout\" in a busy asyncio loop",
+    ],
+    scenario: Scenario::None { why: "it needs a host whose every core is taken by something else" },
+    recognise,
+};
+
+/// Late by a tenth of the limit that passed, and by this much at least.
+const LATE: Nanos = Nanos::from_millis(100);
+/// Percent of the cores the workers use.
+const BUSY: u64 = 90;
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let lag = Nanos::from_micros(case.facts.after(&Source::SendLagP99)?);
+    let limits = &case.plan.timeouts;
+    let shortest = limits.reply.min(limits.handshake);
+    let busy = case.facts.after(&Source::OwnCpu).is_some_and(|percent| percent >= BUSY);
+    if !busy || lag < LATE.max(Nanos(shortest.0 / 10)) {
+        return None;
+    }
+    let claim = pool.take(|row| {
+        let unknown = matches!(row.key.peer, Peer::Unseen | Peer::NotLocal)
+            || row.key.peer == Peer::Accepted { unread: false };
+        row.key.signature.outcome == Outcome::TimedOut && seen::established(row) && unknown
+    })?;
+    let claim = claim
+        .sure(Confidence::Likely)
+        .cites(case.facts, &Source::SendLagP99, |_| {
+            format!("1 % of our own sends were late by {} or more", words::time(lag))
+        })
+        .cites(case.facts, &Source::OwnCpu, |percent| {
+            format!("our loops were busy {} % of the time", count(percent))
+        })
+        .remedy(
+            "run",
+            "ask for less, until the send lag stays below 1 ms",
+            words::again_with(case.plan, u64::from(case.plan.connections / 2).max(1), "-m 1/10s"),
+        )
+        .remedy("client-host", "see who else uses the cores", "top -b -n 1 | head -n 15; nproc");
+    Some(claim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Op, Phase};
+
+    #[test]
+    fn our_own_lateness_is_ours() {
+        let check = |lag_us, cpu, cause, confidence| {
+            let seen = Seen::new(Phase::Open, Op::Deadline, Outcome::TimedOut).heard();
+            let lab = Lab::ws().opened(500).book(50, seen.peer(Peer::NotLocal));
+            lab.fact(Source::SendLagP99, 0, lag_us)
+                .fact(Source::OwnCpu, 0, cpu)
+                .expect(&[(cause, 50, confidence)]);
+        };
+        check(1_500_000, 99, "generator-overloaded", Confidence::Likely);
+        check(1_500_000, 40, "server-not-answering", Confidence::Likely);
+        check(500, 99, "server-not-answering", Confidence::Likely);
+    }
+}

@@ -1,0 +1,79 @@
+//! The server broke RFC 6455 on an open connection.
+
+use super::claim::{Claim, Pool};
+use super::{Cause, Scenario, seen, words};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::failure::{Class, ProtocolError};
+use alloc::format;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "protocol-violation",
+    culprit: Culprit::Server,
+    what: "The server sent bytes that break the WebSocket protocol (RFC 6455)",
+    unsure: Some("two threads that write on one connection at once look like this too"),
+    same_as: &[
+        "Go \"websocket: bad opcode 3\", \"websocket: bad MASK\"",
+        "Node \"Invalid WebSocket frame: RSV1 must be clear\"",
+        "Java \"java.net.ProtocolException\" in WebSocket.Listener.onError",
+        "Python \"sent 1002 (protocol error) reserved bits must be 0\"",
+        "Rust \"WebSocket protocol error: Encountered invalid opcode: 3\"",
+    ],
+    scenario: Scenario::Repro {
+        name: "protocol-violation",
+        says: "A server answers with a frame of an unknown opcode",
+        class: Class::WsProtocolError,
+    },
+    recognise,
+};
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let claim = pool.take(|row| seen::class(case.plan, row) == Class::WsProtocolError)?;
+    let said = seen::last_words(&claim.rows).unwrap_or_default();
+    let mixed = claim.rows.iter().any(|row| {
+        matches!(
+            seen::protocol(row),
+            Some(ProtocolError::Interleaved | ProtocolError::Continuation | ProtocolError::Opcode)
+        )
+    });
+    let claim = claim.sure(Confidence::Proven).says(match said.as_slice() {
+        [] => "the frames themselves are the evidence".into(),
+        _ => format!("the bytes there: {} \"{}\"", words::hex(&said), words::shown(&said)),
+    });
+    let claim = if mixed { claim.or(&["two-writers-on-one-connection"]) } else { claim };
+    let address = seen::first_address(case, &claim.rows);
+    let claim = claim
+        .remedy(
+            "server",
+            "Go: look for two goroutines that write on one connection; one writer or a mutex",
+            "go run -race .",
+        )
+        .root_remedy(
+            "client-host",
+            "keep the bytes of one connection for its authors",
+            format!("tcpdump -ni any -w violation.pcap tcp port {}", words::port(address)),
+        )
+        .remedy(
+            "run",
+            "see whether one connection alone shows it",
+            words::again_with(case.plan, 1, "-m 1/s"),
+        );
+    Some(claim)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Op, Outcome, Phase};
+
+    #[test]
+    fn frames_that_break_the_rules_are_shown() {
+        let seen = |error| Seen::new(Phase::Open, Op::Decode, Outcome::Protocol(error));
+        let lab = Lab::ws()
+            .book(5, seen(ProtocolError::Opcode).words(&[0x83, 0x01]))
+            .book(5, seen(ProtocolError::Utf8).words(&[0x81, 0x01, 0xff]));
+        let found = lab.expect(&[("protocol-violation", 10, Confidence::Proven)]);
+        assert!(found[0].because[0].text.contains("83 01"), "{:?}", found[0].because);
+        assert_eq!(found[0].alternatives, ["two-writers-on-one-connection"]);
+    }
+}

@@ -1,0 +1,95 @@
+//! A router or firewall answered the SYN with ICMP: no RST came, so it was not the server.
+
+use super::claim::{Claim, Pool};
+use super::words::{self, count};
+use super::{Cause, Scenario, seen};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::errno::Errno;
+use crate::evidence::Source;
+use crate::failure::{Class, Phase};
+use crate::tally::Row;
+use crate::time::Nanos;
+use alloc::format;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "rejected-by-network",
+    culprit: Culprit::Network,
+    what: "Something on the way rejected the connection by ICMP; the server never answered",
+    unsure: Some("the server's own firewall rejects in the same way"),
+    same_as: &[
+        "Go \"connect: connection refused\", \"connect: no route to host\"",
+        "Node \"connect EHOSTUNREACH\"",
+        "Java \"java.net.NoRouteToHostException: No route to host\"",
+        "Python \"[Errno 113] No route to host\"",
+        "Rust \"No route to host (os error 113)\"",
+    ],
+    scenario: Scenario::Repro {
+        name: "rejected-by-network",
+        says: "A packet filter answers each SYN with ICMP port unreachable",
+        class: Class::Refused,
+    },
+    recognise,
+};
+
+/// An unanswered ARP request fails after about 3 s (FAILURES row 11) and counts an ICMP message of
+/// this host to itself.
+pub(super) const ARP_PATIENCE: Nanos = Nanos::from_millis(2_500);
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let source = Source::Counter("Icmp".into(), "InDestUnreachs".into());
+    let told = case.facts.rise(&source).is_some_and(|rise| rise > 0);
+    let claim = pool.take(|row| told && seen::phase(row) == Phase::Connect && rejected(row))?;
+    let address = seen::first_address(case, &claim.rows);
+    let claim = claim
+        .sure(Confidence::Proven)
+        .says("not one segment came back (tcpi_segs_in = 0): the answer was no RST")
+        .cites(case.facts, &source, |_| {
+            let rise = case.facts.rise(&source).unwrap_or(0);
+            format!("{} ICMP \"destination unreachable\" came in", count(rise))
+        })
+        .root_remedy(
+            "network",
+            "see who rejects: the ICMP sender's address is that firewall",
+            format!("tcpdump -ni any icmp and host {}", words::ip(address)),
+        )
+        .root_remedy(
+            "server-host",
+            "look for a reject rule for this port there and on the way",
+            "nft list ruleset | grep -n reject; iptables-save | grep -n REJECT",
+        );
+    Some(claim)
+}
+
+fn rejected(row: &Row) -> bool {
+    let no_answer = seen::mostly(row, |look| look.segs_in == 0);
+    match seen::errno(row) {
+        Some(Errno::ECONNREFUSED) => no_answer,
+        Some(Errno::EHOSTUNREACH) => {
+            seen::median_age(core::slice::from_ref(row)).is_some_and(|age| age < ARP_PATIENCE)
+        }
+        // A missing route is told before anything is sent: then no socket was there to look at.
+        Some(Errno::ENETUNREACH) => no_answer,
+        Some(Errno::ENOPROTOOPT) => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Look, Op, Outcome};
+
+    #[test]
+    fn a_refusal_without_a_segment_is_icmp() {
+        let seen = |errno| {
+            Seen::new(Phase::Connect, Op::Connect, Outcome::Errno(errno)).look(Look::default())
+        };
+        Lab::ws()
+            .remote()
+            .book(100, seen(Errno::ECONNREFUSED))
+            .book(10, seen(Errno::EHOSTUNREACH))
+            .counter("Icmp", "InDestUnreachs", 110)
+            .expect(&[("rejected-by-network", 110, Confidence::Proven)]);
+    }
+}

@@ -1,0 +1,102 @@
+//! The port speaks TLS and we did not.
+
+use super::claim::{Claim, Pool};
+use super::{Cause, Scenario, seen, words};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::failure::Class;
+use crate::tally::Row;
+use alloc::format;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "scheme-mismatch",
+    culprit: Culprit::Server,
+    what: "The server speaks TLS on this port and was spoken to in plain text",
+    unsure: None,
+    same_as: &[
+        "Go \"malformed HTTP response \\\"\\x15\\x03\\x01\\x00\\x02\\x02\\x16\\\"\"",
+        "Go server \"http: TLS handshake error: first record does not look like a TLS handshake\"",
+        "Node \"Parse Error: Expected HTTP/\"",
+        "nginx \"The plain HTTP request was sent to HTTPS port\"",
+        "curl \"(1) Received HTTP/0.9 when not allowed\"",
+    ],
+    scenario: Scenario::Repro {
+        name: "scheme-mismatch",
+        says: "An upgrade request in plain text goes to a TLS port",
+        class: Class::WsHandshakeMalformed,
+    },
+    recognise,
+};
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let claim = pool.take(|row| row.key.heard && speaks_tls(row))?;
+    let said = seen::last_words(&claim.rows).unwrap_or_default();
+    let text = format!("it answered {} \"{}\"", words::hex(&said), words::shown(&said));
+    let address = seen::first_address(case, &claim.rows);
+    let (ip, port) = (words::ip(address), words::port(address));
+    let claim = claim
+        .sure(Confidence::Proven)
+        .says(text)
+        .remedy(
+            "client-host",
+            "make sure: a certificate is shown when the port speaks TLS",
+            format!("openssl s_client -connect {ip}:{port} -brief </dev/null"),
+        )
+        .remedy(
+            "server-host",
+            "find the port on which the server speaks plain text, and storm that one",
+            "ss -ltnp",
+        );
+    Some(claim)
+}
+
+/// A TLS record (RFC 8446 §5.1), or a web server's words for the same mistake.
+fn speaks_tls(row: &Row) -> bool {
+    let examples = || row.examples.iter().map(|example| example.last_words.as_slice());
+    let spoken = examples().filter(|words| !words.is_empty()).count();
+    let tls = examples().filter(|words| is_tls(words)).count();
+    tls > 0 && tls * 2 >= spoken
+}
+
+fn is_tls(words: &[u8]) -> bool {
+    match words {
+        [0x14..=0x17, 0x03, 0..=4, ..] => true,
+        _ if words.starts_with(b"HTTP/1.") => {
+            let text = words.to_ascii_lowercase();
+            let has = |needle: &[u8]| text.windows(needle.len()).any(|part| part == needle);
+            text.get(9..12) == Some(b"400") && (has(b"https") || has(b"ssl") || has(b"tls"))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Op, Outcome, Phase, ProtocolError};
+
+    #[test]
+    fn tls_is_known_by_its_bytes_or_by_the_servers_words() {
+        let check = |error, words: &[u8], cause| {
+            let seen = Seen::new(Phase::Upgrade, Op::Decode, Outcome::Protocol(error));
+            let lab = Lab::ws().book(9, seen.words(words));
+            let found = lab.diagnoses();
+            assert_eq!((found[0].cause.as_str(), found[0].count), (cause, 9), "{words:?}");
+        };
+        use ProtocolError::{NotHttp, Status};
+        check(NotHttp, b"\x15\x03\x01\x00\x02\x02\x16", "scheme-mismatch");
+        let go = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.";
+        check(Status(400), go, "scheme-mismatch");
+        check(NotHttp, b"SSH-2.0-OpenSSH_9.2\r\n", "not-a-websocket-server");
+        check(Status(400), b"HTTP/1.1 400 Bad Request\r\n\r\n", "server-rejected-upgrade");
+        check(Status(302), b"HTTP/1.1 302 Found\r\nLocation: https://x/", "server-rejected-upgrade");
+    }
+
+    #[test]
+    fn an_alert_before_the_end_is_enough() {
+        let eof = Seen::new(Phase::Upgrade, Op::Read, Outcome::Eof { mid_message: true });
+        let lab = Lab::ws().book(9, eof.words(b"\x15\x03\x03\x00\x02"));
+        let found = lab.expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
+        assert!(found[0].because[0].text.contains("15 03 03 00 02"));
+    }
+}

@@ -1,0 +1,173 @@
+//! The server lets in so many and refuses the rest: it says so, or the number it refuses at is
+//! always the same.
+
+use super::claim::{Claim, Pool};
+use super::words::{self, count};
+use super::{Cause, Scenario, seen};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::failure::{Class, ProtocolError};
+use crate::tally::Row;
+use alloc::format;
+use alloc::string::String;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "server-connection-limit",
+    culprit: Culprit::Server,
+    what: "The server has a limit of connections and refused what came beyond it",
+    unsure: None,
+    same_as: &[
+        "Go \"websocket: bad handshake\" (503 or 429), \"websocket: close 1013 (try again later)\"",
+        "Node \"Unexpected server response: 503\"",
+        "Python \"server rejected WebSocket connection: HTTP 503\"",
+        "Rust \"HTTP error: 503 Service Unavailable\"",
+        "nginx \"worker_connections are not enough\"",
+    ],
+    scenario: Scenario::Repro {
+        name: "server-connection-limit",
+        says: "A server lets in a fixed number of connections and answers the others 503",
+        class: Class::WsBadHandshake,
+    },
+    recognise,
+};
+
+/// So many refusals at the same number are no accident,
+const REFUSALS: u64 = 20;
+/// when they fill at least so many moments of 10 ms.
+const MOMENTS: usize = 5;
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let said = pool.take(|row| refuses(row) && names_limit(row));
+    let said = said.map(|claim| {
+        let words = seen::last_words(&claim.rows).unwrap_or_default();
+        let text = format!("it said so: \"{}\"", words::shown(meaning(&words).as_bytes()));
+        claim.sure(Confidence::Proven).says(text)
+    });
+    let constant = pool.take(|row| refuses(row) && same_number(row));
+    let constant = constant.map(|claim| {
+        let most = claim.rows.iter().map(|row| row.open_max).max().unwrap_or(0);
+        let n = count(claim.count());
+        let text = format!("about {} were open at each of {n} refusals", count(most));
+        let said = seen::last_words(&claim.rows).unwrap_or_default();
+        let quote = format!("its answer: \"{}\"", words::shown(&said));
+        claim.sure(Confidence::Likely).says(text).says(quote).or(&["server-rejected-upgrade"])
+    });
+    let claim = Claim::join(said, constant)?;
+    let held = claim.rows.iter().map(|row| row.open_max).max().unwrap_or(0).max(1);
+    let claim = claim
+        .remedy(
+            "server",
+            "find the limit in its settings (names differ: max_connections, maxconn, limit_conn)",
+            "grep -rniE 'max_?conn|limit_conn|worker_connections|max_?clients' /etc/SERVER",
+        )
+        .remedy(
+            "run",
+            "stay below it to judge everything else",
+            words::again_with(case.plan, held, "-r 1k/s"),
+        );
+    Some(claim)
+}
+
+fn refuses(row: &Row) -> bool {
+    match seen::protocol(row) {
+        // Others were open, or nothing is known of a limit.
+        Some(ProtocolError::Status(503 | 429)) => row.open_max > 0,
+        Some(ProtocolError::Closed(1013)) => true,
+        _ => false,
+    }
+}
+
+fn names_limit(row: &Row) -> bool {
+    row.examples.iter().any(|example| {
+        meaning(&example.last_words).lines().any(|line| {
+            let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+            let has = |list: &[&str]| words.clone().any(|word| list.contains(&word));
+            let what = [
+                "connection", "connections", "conn", "conns", "client", "clients", "socket",
+                "sockets", "websockets", "session", "sessions", "user", "users", "server",
+            ];
+            let much = [
+                "limit", "limits", "max", "maximum", "many", "full", "capacity", "exceeded",
+            ];
+            let one_word = ["maxconn", "maxconnections", "maxclients"];
+            (has(&what) && has(&much)) || words.any(|word| one_word.contains(&word))
+        })
+    })
+}
+
+/// The reason and the body of an HTTP answer, or the text of a Close frame, in lower case. Headers
+/// are left out: `Connection:` stands in each of them.
+fn meaning(words: &[u8]) -> String {
+    let text = String::from_utf8_lossy(words).to_lowercase();
+    match text.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("http/") => {
+            format!("{}\n{body}", head.lines().next().unwrap_or_default())
+        }
+        None if text.starts_with("http/") => text.lines().next().unwrap_or_default().into(),
+        _ => text,
+    }
+}
+
+fn same_number(row: &Row) -> bool {
+    let spread = row.open_max.saturating_sub(row.open_min);
+    let spread_in_time = row.times.buckets.len() >= MOMENTS;
+    let steady = row.open_min > 0 && spread * 100 <= row.open_max;
+    row.count >= REFUSALS && spread_in_time && steady
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Op, Outcome, Phase};
+
+    fn status(code: u16, words: &[u8]) -> Seen {
+        let outcome = Outcome::Protocol(ProtocolError::Status(code));
+        Seen::new(Phase::Upgrade, Op::Decode, outcome).words(words)
+    }
+
+    const PLAIN: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\nsorry";
+
+    #[test]
+    fn a_limit_is_said_in_words() {
+        let check = |words: &[u8], open, cause: &str| {
+            let found = Lab::ws().book(5, status(503, words).open(open, open)).diagnoses();
+            assert_eq!(found[0].cause, cause, "{:?}", String::from_utf8_lossy(words));
+        };
+        let limit = "server-connection-limit";
+        let other = "server-rejected-upgrade";
+        check(b"HTTP/1.1 503 Service Unavailable\r\n\r\nToo many connections", 100, limit);
+        check(b"HTTP/1.1 503 Connection Limit Reached\r\n\r\n", 100, limit);
+        check(b"HTTP/1.1 503 x\r\n\r\n{\"error\":\"max_clients\"}", 100, limit);
+        check(b"HTTP/1.1 503 x\r\n\r\nToo many connections", 0, other);
+        check(b"HTTP/1.1 503 x\r\nConnection: close\r\nX-Limit: 3\r\n\r\nno", 100, other);
+        check(b"HTTP/1.1 503 x\r\n\r\nupstream connection timed out", 100, other);
+        check(PLAIN, 100, other);
+    }
+
+    #[test]
+    fn the_same_number_at_each_refusal_is_a_limit() {
+        let check = |count, step_ms, first, last, cause, confidence| {
+            let seen = status(503, PLAIN).every(0, step_ms).open(first, last);
+            Lab::ws().opened(500).book(count, seen).expect(&[(cause, count, confidence)]);
+        };
+        let limit = "server-connection-limit";
+        let other = "server-rejected-upgrade";
+        check(200, 5, 500, 504, limit, Confidence::Likely);
+        check(200, 5, 100, 500, other, Confidence::Proven);
+        check(19, 50, 500, 500, other, Confidence::Proven);
+        check(200, 0, 500, 500, other, Confidence::Proven);
+        check(200, 5, 0, 0, other, Confidence::Proven);
+    }
+
+    #[test]
+    fn close_1013_with_words_is_a_limit() {
+        let seen = |words: &[u8]| {
+            let outcome = Outcome::Protocol(ProtocolError::Closed(1013));
+            Seen::new(Phase::Open, Op::Decode, outcome).words(words)
+        };
+        let lab = Lab::ws().book(9, seen(b"too many clients"));
+        lab.expect(&[("server-connection-limit", 9, Confidence::Proven)]);
+        let lab = Lab::ws().book(9, seen(b"try again later"));
+        lab.expect(&[("server-closed-with-reason", 9, Confidence::Proven)]);
+    }
+}

@@ -1,0 +1,117 @@
+//! The server's program has the connection and says nothing.
+
+use super::claim::{Claim, Pool};
+use super::words::{self, count};
+use super::{Cause, Scenario, seen};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::failure::{Class, Peer};
+use crate::tally::Row;
+use alloc::format;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "server-not-answering",
+    culprit: Culprit::Server,
+    what: "The server's program took the connection and did not answer in time",
+    unsure: None,
+    same_as: &[
+        "Go \"context deadline exceeded (Client.Timeout exceeded while awaiting headers)\"",
+        "Node \"Opening handshake has timed out\", \"HeadersTimeoutError\"",
+        "Java \"java.net.SocketTimeoutException: Read timed out\"",
+        "Python \"ReadTimeout\", \"timed out during opening handshake\"",
+        "curl \"(28) Operation timed out after 1001 milliseconds with 0 bytes received\"",
+    ],
+    scenario: Scenario::Repro {
+        name: "server-not-answering",
+        says: "A server accepts, reads the upgrade and never answers",
+        class: Class::WsHandshakeTimeout,
+    },
+    recognise,
+};
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let accepted = pool.take(|row| seen::deadline(row) && is_accepted(row));
+    let accepted = accepted.map(|claim| {
+        let unread: u64 = claim.rows.iter().filter(|row| unread(row)).map(|row| row.count).sum();
+        let n = claim.count();
+        let text = format!("{} have an owner in the server's process (sock_diag inode)", count(n));
+        let claim = claim.sure(Confidence::Proven).says(text);
+        match (unread, n - unread) {
+            (0, _) => claim.says("it has read all that we sent (Recv-Q 0) and is silent"),
+            (unread, 0) => claim.says(format!(
+                "our bytes lie unread there on all {}: it does not even read",
+                count(unread)
+            )),
+            (unread, read) => claim.says(format!(
+                "on {} it has read all we sent, on {} our bytes lie unread",
+                count(read),
+                count(unread)
+            )),
+        }
+    });
+    // One that spoke before was accepted, wherever it is.
+    let spoke = pool.take(|row| seen::deadline(row) && row.key.heard).map(|claim| {
+        claim
+            .sure(Confidence::Likely)
+            .says("it had spoken on these connections before, and its kernel acknowledged our data")
+    });
+    let claim = Claim::join(accepted, spoke)?;
+    let address = seen::first_address(case, &claim.rows);
+    let limit = match claim.rows.iter().any(|row| row.key.heard) {
+        true => format!("--reply-timeout {}", words::flag_time(case.plan.timeouts.reply * 4)),
+        false => format!("--handshake-timeout {}", words::flag_time(case.plan.timeouts.handshake * 4)),
+    };
+    let port = words::port(address);
+    let claim = claim
+        .remedy(
+            "server-host",
+            "busy cores: too much work; idle cores: a lock, a pool or a backend it waits for",
+            "top -H -b -n 1 -p $(pgrep -n SERVER) | head -n 20",
+        )
+        .remedy(
+            "server",
+            "see where it stands: Go prints all goroutines at SIGQUIT and ends; Java: jstack",
+            "py-spy dump --pid $(pgrep -n SERVER) || jstack $(pgrep -n SERVER)",
+        )
+        .remedy(
+            "server-host",
+            "what it has not read (Recv-Q) and what it could not send (Send-Q)",
+            format!("ss -tn 'sport = :{port}' | awk '$2+$3 > 0' | head"),
+        )
+        .remedy("run", "see whether it is slow or silent", words::again(case.plan, &limit));
+    Some(claim)
+}
+
+fn is_accepted(row: &Row) -> bool {
+    matches!(row.key.peer, Peer::Accepted { .. })
+}
+
+fn unread(row: &Row) -> bool {
+    row.key.peer == Peer::Accepted { unread: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Op, Outcome, Phase};
+
+    #[test]
+    fn an_owner_that_is_silent_is_proven() {
+        let check = |phase, unread, line: &str| {
+            let seen = Seen::new(phase, Op::Deadline, Outcome::TimedOut);
+            let lab = Lab::ws().book(60, seen.peer(Peer::Accepted { unread }));
+            let found = lab.expect(&[("server-not-answering", 60, Confidence::Proven)]);
+            assert!(found[0].because[1].text.contains(line), "{:?}", found[0].because);
+        };
+        check(Phase::Upgrade, false, "Recv-Q 0");
+        check(Phase::Upgrade, true, "does not even read");
+        check(Phase::Open, false, "Recv-Q 0");
+    }
+
+    #[test]
+    fn missing_replies_elsewhere_are_likely_its_silence() {
+        let seen = Seen::new(Phase::Open, Op::Deadline, Outcome::TimedOut).heard();
+        let lab = Lab::ws().remote().opened(60).book(60, seen.peer(Peer::NotLocal));
+        lab.expect(&[("server-not-answering", 60, Confidence::Likely)]);
+    }
+}
