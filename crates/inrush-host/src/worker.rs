@@ -45,16 +45,21 @@ pub fn run(control: OwnedFd, listener: Option<OwnedFd>) -> Result<(), Broken> {
     if let Job::Load(shard) = &*job {
         clock::set_timer_slack(shard.plan.timer_slack.0);
     }
+    match *job {
+        Job::Load(shard) => begin(LoadSwarm::new(shard), hands, link),
+        Job::Serve(serve) => begin(ServeSwarm::new(serve), hands, link),
+    }
+}
+
+/// Says that it is ready, waits for T0, and goes.
+fn begin<R: Role>(swarm: R, hands: Hands, mut link: Link) -> Result<(), Broken> {
     let (soft, _) = limits::nofile();
     let descriptors_left = soft.saturating_sub(limits::open_descriptors());
     link.send(|out| encode_to_captain(&ToCaptain::Ready { descriptors_left }, out))?;
     let ToWorker::Begin(zero) = link.receive_waiting(decode_to_worker)? else {
         return refuse(link, "the second message was not Begin");
     };
-    match *job {
-        Job::Load(shard) => Loop::new(LoadSwarm::new(shard), hands, link, zero).run(),
-        Job::Serve(serve) => Loop::new(ServeSwarm::new(serve), hands, link, zero).run(),
-    }
+    Loop::new(swarm, hands, link, zero).run()
 }
 
 /// Runs one loop for each inherited control socket, each in a thread of its own.

@@ -89,6 +89,8 @@ impl LoadSwarm {
             Rate::Max => (plan.max_opening / shard.of.max(1)).max(1),
             Rate::Every { .. } => u32::MAX,
         };
+        let mut snapshot = Snapshot::default();
+        snapshot.latencies.warm();
         Self {
             conns: Vec::with_capacity(slots),
             wheel: Wheel::with_capacity(slots),
@@ -115,7 +117,7 @@ impl LoadSwarm {
             burst: (Nanos::ZERO, 0),
             urgent: false,
             wheel_first: true,
-            snapshot: Snapshot::default(),
+            snapshot,
             shard,
         }
     }

@@ -33,7 +33,9 @@ impl Collector {
     /// An empty one: points are a second wide at first.
     pub fn new() -> Self {
         let series = Series { interval_seconds: 1, ..Series::default() };
-        Self { series, ..Self::default() }
+        let mut collector = Self { series, ..Self::default() };
+        collector.totals.latencies.warm();
+        collector
     }
 
     /// Adds one message of one worker; `members` have their last state already.

@@ -12,6 +12,7 @@ use crate::sys::signal::Signals;
 use inrush_core::dispatch::ToCaptain;
 use inrush_core::errno::Errno;
 use inrush_core::evidence::Facts;
+use inrush_core::latency::Latencies;
 use inrush_core::plan::{Job, Plan};
 use inrush_core::report::{Series, StoppedBy};
 use inrush_core::snapshot::Snapshot;
@@ -81,7 +82,7 @@ pub struct View<'a> {
     pub facts: &'a Facts,
     /// Points so far.
     pub series: &'a Series,
-    /// What happened since the last view.
+    /// What happened since the last view, without distributions.
     pub news: &'a Snapshot,
     /// Whether a second has ended.
     pub second: bool,
@@ -315,8 +316,12 @@ impl<'a> Storm<'a> {
             }
             member.flush();
             member.hear(|_, message| {
-                let (ToCaptain::Snapshot(s) | ToCaptain::Finished(s)) = message else { return };
+                let (ToCaptain::Snapshot(mut s) | ToCaptain::Finished(mut s)) = message else {
+                    return;
+                };
                 collector.add(&s);
+                // News is what failed; distributions are in the totals and in the series.
+                s.latencies = Latencies::default();
                 news.merge(&s);
                 evidence.told(&s.facts);
                 if s.burst {

@@ -5,8 +5,7 @@ use crate::show::plain::Phase;
 use crate::show::{json, words};
 use inrush_core::failure::Class;
 use inrush_core::plan::Plan;
-use inrush_core::report::Report;
-use inrush_core::snapshot::Snapshot;
+use inrush_core::report::{Report, Series};
 use inrush_core::tally::{Row, Tally};
 use inrush_core::time::Nanos;
 use serde::Serialize;
@@ -41,20 +40,21 @@ pub(crate) struct Tick {
 }
 
 impl Tick {
-    /// The interval that a merged snapshot covers.
-    pub(crate) fn of(interval: &Snapshot, cpu_ratio: Option<f64>) -> Self {
-        let rtt = &interval.latencies.rtt;
+    /// The last point of the series, which ended just now.
+    pub(crate) fn last_of(now: Nanos, series: &Series) -> Self {
+        let last = |list: &[u64]| list.last().copied().unwrap_or(0);
+        let seconds = |list: &[Option<Nanos>]| list.last().copied().flatten().map(Nanos::as_secs_f64);
         Self {
-            t: interval.at.as_secs_f64(),
-            open: interval.gauges.open,
-            opening: interval.gauges.opening,
-            failed: interval.counts.failed,
-            rtt_p50_seconds: rtt.quantile(0.5).map(Nanos::as_secs_f64),
-            rtt_p99_seconds: rtt.quantile(0.99).map(Nanos::as_secs_f64),
-            sent: interval.counts.sent,
-            received: interval.counts.received,
-            fds: interval.gauges.descriptors,
-            cpu_ratio,
+            t: now.as_secs_f64(),
+            open: last(&series.open),
+            opening: last(&series.opening),
+            failed: last(&series.failed),
+            rtt_p50_seconds: seconds(&series.rtt_p50),
+            rtt_p99_seconds: seconds(&series.rtt_p99),
+            sent: last(&series.sent),
+            received: last(&series.received),
+            fds: last(&series.fds),
+            cpu_ratio: series.cpu_ratio.last().copied(),
         }
     }
 }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn each_line_is_one_object_with_its_type() {
-        let tick = parse(&tick(&Tick::of(&Snapshot::default(), None)));
+        let tick = parse(&tick(&Tick::last_of(Nanos::ZERO, &Series::default())));
         assert_eq!((&tick["type"], &tick["open"]), (&"tick".into(), &0.into()));
         assert_eq!(tick["rtt_p50_seconds"], Value::Null);
         let phase = parse(&phase(Nanos::from_secs(10), Phase::Hold));

@@ -9,7 +9,6 @@ use crate::show::plain::{self, Phase};
 use crate::show::{ndjson, out};
 use inrush_core::plan::Plan;
 use inrush_core::report::Report;
-use inrush_core::snapshot::Snapshot;
 use inrush_core::threshold::{Observed, Threshold, can_still_hold};
 use inrush_core::time::Nanos;
 use inrush_host::fleet::storm::{Stage, View, Watch};
@@ -27,7 +26,8 @@ pub(super) struct Watching {
     /// The first trouble with the JSON lines; the run goes on without them.
     trouble: Option<Problem>,
     failures: ndjson::Failures,
-    interval: Snapshot,
+    /// The last point that was told.
+    ticked: Option<u64>,
     phase: Option<Phase>,
     said_at: Nanos,
     said_waiting: bool,
@@ -49,7 +49,7 @@ impl Watching {
             ndjson,
             trouble: None,
             failures: ndjson::Failures::default(),
-            interval: Snapshot::default(),
+            ticked: None,
             phase: None,
             said_at: Nanos::ZERO,
             said_waiting: false,
@@ -78,12 +78,9 @@ impl Watching {
             text.push_str(&ndjson::phase(view.now, phase));
         }
         text.push_str(&self.failures.lines(&view.news.tally, &self.plan));
-        if view.second {
-            let mut interval = std::mem::take(&mut self.interval);
-            interval.at = view.now;
-            interval.gauges = view.totals.gauges;
-            let cpu = view.series.cpu_ratio.last().copied();
-            text.push_str(&ndjson::tick(&ndjson::Tick::of(&interval, cpu)));
+        if view.series.t.last() > self.ticked.as_ref() {
+            self.ticked = view.series.t.last().copied();
+            text.push_str(&ndjson::tick(&ndjson::Tick::last_of(view.now, view.series)));
         }
         if let Err(problem) = output.append(&text) {
             self.trouble.get_or_insert(problem);
@@ -133,7 +130,6 @@ impl Watch for Watching {
             Stage::Drain | Stage::Close => Phase::Drain,
         };
         let changed = self.phase.replace(phase) != Some(phase);
-        self.interval.merge(view.news);
         self.write_lines(view, changed);
         self.say(view, changed);
         view.second && self.lost(view)
