@@ -40,7 +40,7 @@ pub enum Source {
     ListenerBacklog(SocketAddr),
     /// SYNs and ACKs it dropped itself (`sock_diag` skmem d).
     ListenerDrops(SocketAddr),
-    /// Descriptors a server process holds; `after` is the most seen while connections failed.
+    /// Descriptors a server process holds; `after` is the most that was seen.
     ServerDescriptors(u32),
     /// Its soft limit.
     ServerDescriptorLimit(u32),

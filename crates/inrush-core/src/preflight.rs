@@ -1,150 +1,213 @@
-//! What will break before it does: a plan against what this host has. Pure; `doctor`'s brain.
+//! What will break before it does: a plan against what this host can give. It reads nothing itself;
+//! what a host could not tell is not judged.
 
-use crate::capacity::{OWN_DESCRIPTORS, RESERVE, per_process};
-use crate::plan::Plan;
+use crate::capacity;
+use crate::plan::{Ending, Plan};
+use crate::ports;
+use crate::time::Nanos;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-/// User memory of one connection (PROMISES.md: at most 160 B).
+/// Resident memory of the load per connection, bytes (UI A5).
 const USER_BYTES: u64 = 160;
-/// Kernel memory of one end of a connection; a loopback pair is two (ENGINE.md: 10 kB a pair).
+/// Memory of the kernel for one end of a connection, bytes: a socket, its buffers, an inode.
 const KERNEL_BYTES: u64 = 5_000;
+/// TIME-WAIT lasts so long on Linux (TCP_TIMEWAIT_LEN).
+const TIME_WAIT: Nanos = Nanos::from_secs(60);
 
-/// What this host has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What this host has. `None` where it could not be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Soft RLIMIT_NOFILE, after it was raised.
+    /// Soft RLIMIT_NOFILE; the limit when `--nofile` named one.
     pub nofile_soft: u64,
-    /// Hard RLIMIT_NOFILE.
+    /// Hard RLIMIT_NOFILE; soft is raised to it otherwise.
     pub nofile_hard: u64,
-    /// `--nofile` was named: its shortage is wanted and only told.
+    /// The limit was named by `--nofile`: to run into it is wanted, so it is only warned of.
     pub nofile_named: bool,
-    /// Ports of `net.ipv4.ip_local_port_range`.
-    pub port_range: u64,
-    /// Of them in use by the busiest source towards a target, TIME-WAIT included.
-    pub ports_in_use: u64,
-    /// Memory that can be had; `None` when it cannot be read.
-    pub memory_bytes: Option<u64>,
-    /// File handles the system may still open.
-    pub files_left: Option<u64>,
-    /// The server is on this host too.
-    pub server_on_this_host: bool,
-    /// It is ours: its processes grow with the plan.
-    pub built_in_server: bool,
+    /// Descriptors of one process that are no connections, reserve included.
+    pub own_descriptors: u64,
+    /// Ports in `net.ipv4.ip_local_port_range`.
+    pub port_range: Option<u64>,
+    /// Sockets in TIME-WAIT.
+    pub time_wait: Option<u64>,
+    /// Ports of the range free towards the first target, for one source.
+    pub free_ports: Option<u64>,
+    /// Source addresses the plan uses; at least 1.
+    pub sources: u64,
+    /// `MemAvailable`, bytes.
+    pub memory_free_bytes: Option<u64>,
+    /// `fs.file-max` less what is allocated.
+    pub file_max_left: Option<u64>,
+    /// Processes this user may still start (RLIMIT_NPROC, pids.max).
+    pub processes_max: Option<u64>,
 }
 
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Enough.
     Fine,
-    /// Enough, but it will hurt; or short, and that is wanted.
+    /// It works, and the numbers will show it.
     Warning,
-    /// Not enough.
+    /// It cannot work.
     Impossible,
 }
 
-/// One check.
+/// One check: needs, has, verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// `descriptors`, `local ports`, `memory`, `fs.file-max`.
-    pub name: &'static str,
+    /// What was checked: `descriptors`, `local ports`, `memory`, `fs.file-max`, `processes`.
+    pub name: String,
     /// What the plan needs.
     pub needs: u64,
-    /// What there is.
+    /// What the host has for it.
     pub has: u64,
-    /// What is counted; empty for pieces.
+    /// Of both; empty for plain counts, `B` for bytes.
     pub unit: &'static str,
-    /// How it came out.
+    /// Whether that is enough.
     pub verdict: Verdict,
-    /// In words.
+    /// In words: `enough`, `short by 71768`.
     pub text: String,
-    /// What to do.
+    /// What to type, when it is not fine.
     pub help: Option<String>,
 }
 
-/// All checks of a plan that runs in so many processes.
-pub fn check(plan: &Plan, host: &Host, processes: u32) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    findings.push(descriptors(plan, host, processes));
-    findings.push(ports(plan, host));
-    findings.extend(memory(plan, host));
-    findings.extend(files(plan, host, processes));
+/// Checks a plan of `processes` load processes against a host. `built_in_server`: the servers run
+/// on this host too, and take as much of it again.
+pub fn check(plan: &Plan, host: &Host, processes: u32, built_in_server: bool) -> Vec<Finding> {
+    let ends = if built_in_server || all_on_this_host(plan) { 2 } else { 1 };
+    let connections = u64::from(plan.connections);
+    let own = host.own_descriptors * u64::from(processes.max(1));
+    let mut findings = alloc::vec![descriptors(plan, host, processes)];
+    findings.extend(local_ports(plan, host));
+    findings.extend(time_wait(plan, host));
+    findings.extend(host.memory_free_bytes.map(|has| memory(connections, ends, has)));
+    findings.extend(host.file_max_left.map(|has| {
+        let needs = connections * ends + own;
+        let help = format!("sysctl -w fs.file-max={}", (needs * 2).next_power_of_two());
+        judged("fs.file-max", needs, has, "", needs, Some(help))
+    }));
+    findings.extend(host.processes_max.map(|has| {
+        let needs = u64::from(processes) * if built_in_server { 2 } else { 1 };
+        judged("processes", needs, has, "", needs, Some(format!("ulimit -u {}", needs + 64)))
+    }));
     findings
 }
 
 fn descriptors(plan: &Plan, host: &Host, processes: u32) -> Finding {
     let processes = u64::from(processes.max(1));
+    let limit = if host.nofile_named { host.nofile_soft } else { host.nofile_hard };
     let connections = u64::from(plan.connections);
-    let needs = connections + processes * (OWN_DESCRIPTORS + RESERVE);
-    let has = processes * host.nofile_soft;
-    let short = per_process(host.nofile_soft) * processes < connections;
-    let verdict = match short {
-        false => Verdict::Fine,
-        true if host.nofile_named => Verdict::Warning,
-        true => Verdict::Impossible,
-    };
-    let limit = host.nofile_soft;
-    let help = short.then(|| match host.nofile_named {
-        true => format!("leave out --nofile, or raise it: --nofile {needs}"),
-        false => "leave out --processes: inrush starts as many as the limit asks for".to_string(),
-    });
-    let text = format!("{limit} in each of {processes} processes");
-    Finding { name: "descriptors", needs, has, unit: "", verdict, text, help }
-}
-
-fn ports(plan: &Plan, host: &Host) -> Finding {
-    let routes = (plan.sources.len().max(1) * plan.targets.len().max(1)) as u64;
-    let connections = u64::from(plan.connections);
-    let per_route = connections.div_ceil(routes) + host.ports_in_use;
-    let free = host.port_range.saturating_sub(host.ports_in_use);
-    let verdict = if connections > free * routes {
-        Verdict::Impossible
-    } else if per_route * 2 > host.port_range {
-        Verdict::Warning
+    let of_one = connections.div_ceil(processes) + host.own_descriptors;
+    let needs = connections + host.own_descriptors * processes;
+    let has = limit.saturating_mul(processes);
+    let (verdict, text, help) = if of_one <= limit {
+        (Verdict::Fine, format!("enough: {processes} x {limit}"), None)
     } else {
-        Verdict::Fine
+        let short = (of_one - limit) * processes;
+        let verdict = if host.nofile_named { Verdict::Warning } else { Verdict::Impossible };
+        let help = match capacity::per_process(limit) {
+            0 => format!("prlimit --nofile={of_one}:{of_one} --pid $$   (as root)"),
+            _ => format!("--processes {}", capacity::processes_needed(connections, limit)),
+        };
+        (verdict, format!("short by {short}: {processes} x {limit}"), Some(help))
     };
-    let more = connections.div_ceil((host.port_range / 2).max(1)).div_ceil(plan.targets.len().max(1) as u64);
-    let help = (verdict != Verdict::Fine).then(|| {
-        format!(
-            "give it {more} source addresses (--source-ip), or widen the range: \
-             sysctl -w net.ipv4.ip_local_port_range='1024 65535'"
-        )
-    });
-    let text = format!(
-        "more than half of the {} ports of one source and destination: each connect has to search",
-        host.port_range
-    );
-    Finding { name: "local ports", needs: connections, has: free * routes, unit: "", verdict, text, help }
+    Finding { name: "descriptors".into(), needs, has, unit: "", verdict, text, help }
 }
 
-fn memory(plan: &Plan, host: &Host) -> Option<Finding> {
-    let has = host.memory_bytes?;
-    let ends = 1 + u64::from(host.server_on_this_host);
-    let user = USER_BYTES * (1 + u64::from(host.built_in_server));
-    let needs = u64::from(plan.connections) * (KERNEL_BYTES * ends + user);
-    let verdict = match () {
-        () if needs > has => Verdict::Impossible,
-        () if needs * 4 > has * 3 => Verdict::Warning,
-        () => Verdict::Fine,
+/// From half of a pair's ports on, each connect() searches for a free one (ENGINE.md).
+fn local_ports(plan: &Plan, host: &Host) -> Option<Finding> {
+    let range = host.port_range?;
+    let free = host.free_ports.unwrap_or(range).min(range);
+    let pairs = pairs(plan, host);
+    let needs = u64::from(plan.connections);
+    let of_a_pair = needs.div_ceil(pairs);
+    let has = free.saturating_mul(pairs);
+    let (verdict, text) = if of_a_pair > free {
+        (Verdict::Impossible, format!("short by {}", (of_a_pair - free) * pairs))
+    } else if (of_a_pair + (range - free)) * 2 > range {
+        let text = "enough, but more than half are in use then: connects become slow";
+        (Verdict::Warning, text.to_string())
+    } else {
+        (Verdict::Fine, "enough".to_string())
     };
-    let help = (verdict != Verdict::Fine)
-        .then(|| "fewer connections (-c), or a host with more memory".to_string());
-    let text = "more than three quarters of the free memory".into();
-    Some(Finding { name: "memory", needs, has, unit: "B", verdict, text, help })
+    let help = (verdict != Verdict::Fine).then(|| more_sources(plan, range));
+    Some(Finding { name: "local ports".into(), needs, has, unit: "", verdict, text, help })
 }
 
-fn files(plan: &Plan, host: &Host, processes: u32) -> Option<Finding> {
-    let has = host.files_left?;
-    let ends = 1 + u64::from(host.server_on_this_host);
-    let own = u64::from(processes) * (OWN_DESCRIPTORS + RESERVE);
-    let needs = u64::from(plan.connections) * ends + own;
-    let verdict = if needs > has { Verdict::Impossible } else { Verdict::Fine };
-    let help = (needs > has).then(|| format!("sysctl -w fs.file-max={}", needs + needs / 10));
-    let text = "file handles of the whole system".into();
-    Some(Finding { name: "fs.file-max", needs, has, unit: "", verdict, text, help })
+fn more_sources(plan: &Plan, range: u64) -> String {
+    let targets = plan.targets.len().max(1) as u64;
+    let sources = ports::sources_needed(u64::from(plan.connections), targets, range);
+    let first = plan.targets.first().map(|target| target.address.ip());
+    let pool = first.map(|ip| ports::loopback_pool(ip, sources)).unwrap_or_default();
+    match (pool.first(), pool.last()) {
+        (Some(first), Some(last)) => format!("--source-ip {first}-{last}"),
+        _ if matches!(first, Some(IpAddr::V6(ip)) if ip.is_loopback()) => {
+            "-4: ::1 is one address, 127.0.0.0/8 has many".into()
+        }
+        _ => format!("--source-ip with {sources} addresses of this host"),
+    }
+}
+
+/// Churn leaves ports in TIME-WAIT behind, so that a pair runs dry that is nearly empty.
+fn time_wait(plan: &Plan, host: &Host) -> Option<Finding> {
+    let (range, (low, high)) = (host.port_range?, plan.lifetime?);
+    if plan.close == Ending::Rst {
+        return None;
+    }
+    let mean = ((low + high).0 / 2).max(1);
+    let lasts = plan.max_time.map_or(TIME_WAIT, |limit| limit.min(TIME_WAIT));
+    let connections = u64::from(plan.connections);
+    let closed = u128::from(connections) * u128::from(lasts.0) / u128::from(mean);
+    let closed = u64::try_from(closed).unwrap_or(u64::MAX);
+    let waiting = closed.saturating_add(host.time_wait.unwrap_or(0));
+    let needs = connections.saturating_add(waiting);
+    let has = range.saturating_mul(pairs(plan, host));
+    let enough = needs <= has;
+    let (verdict, text) = match enough {
+        true => (Verdict::Fine, format!("enough: about {waiting} wait at a time")),
+        false => (Verdict::Warning, format!("short by {}: about {waiting} wait", needs - has)),
+    };
+    let help = (!enough).then(|| "--close rst".to_string());
+    Some(Finding { name: "TIME-WAIT".into(), needs, has, unit: "", verdict, text, help })
+}
+
+fn memory(connections: u64, ends: u64, has: u64) -> Finding {
+    let needs = connections * (USER_BYTES + KERNEL_BYTES) * ends;
+    let fits = has / ((USER_BYTES + KERNEL_BYTES) * ends);
+    let help = format!("-c {fits}");
+    judged("memory", needs, has, "B", needs.saturating_mul(5) / 4, Some(help))
+}
+
+/// `wanted`: below it, it is tight.
+fn judged(
+    name: &str,
+    needs: u64,
+    has: u64,
+    unit: &'static str,
+    wanted: u64,
+    help: Option<String>,
+) -> Finding {
+    let (verdict, text) = if needs > has {
+        (Verdict::Impossible, format!("short by {}", needs - has))
+    } else if wanted > has {
+        (Verdict::Warning, "enough, but nearly all of it".into())
+    } else {
+        (Verdict::Fine, "enough".into())
+    };
+    let help = help.filter(|_| verdict != Verdict::Fine);
+    Finding { name: name.into(), needs, has, unit, verdict, text, help }
+}
+
+fn pairs(plan: &Plan, host: &Host) -> u64 {
+    host.sources.max(1) * plan.targets.len().max(1) as u64
+}
+
+fn all_on_this_host(plan: &Plan) -> bool {
+    let mut addresses = plan.targets.iter().map(|target| target.address.ip());
+    !plan.targets.is_empty() && addresses.all(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -154,45 +217,102 @@ mod tests {
 
     fn host() -> Host {
         Host {
-            nofile_soft: 20_000,
+            nofile_soft: 1_024,
             nofile_hard: 20_000,
-            nofile_named: false,
-            port_range: 28_232,
-            ports_in_use: 0,
-            memory_bytes: Some(16 << 30),
-            files_left: Some(2_000_000),
-            server_on_this_host: false,
-            built_in_server: false,
+            own_descriptors: capacity::OWN_DESCRIPTORS + capacity::RESERVE,
+            port_range: Some(28_232),
+            sources: 1,
+            ..Host::default()
         }
     }
 
-    fn verdict(connections: u32, host: &Host, processes: u32, name: &str) -> Verdict {
-        let findings = check(&plan(connections), host, processes);
-        findings.into_iter().find(|f| f.name == name).unwrap().verdict
+    fn remote(connections: u32) -> Plan {
+        let mut plan = plan(connections);
+        plan.targets[0].address = ([10, 0, 0, 5], 8080).into();
+        plan
+    }
+
+    fn named(findings: &[Finding], name: &str) -> Option<Finding> {
+        findings.iter().find(|finding| finding.name == name).cloned()
     }
 
     #[test]
-    fn each_shortage_is_found_and_nothing_else() {
-        let host = host();
-        for name in ["descriptors", "local ports", "memory", "fs.file-max"] {
-            assert_eq!(verdict(10_000, &host, 1, name), Verdict::Fine, "{name}");
-        }
-        assert_eq!(verdict(19_968, &host, 1, "descriptors"), Verdict::Fine);
-        assert_eq!(verdict(19_969, &host, 1, "descriptors"), Verdict::Impossible);
-        assert_eq!(verdict(19_969, &host, 2, "descriptors"), Verdict::Fine);
-        assert_eq!(verdict(14_200, &host, 1, "local ports"), Verdict::Warning);
-        assert_eq!(verdict(28_233, &host, 2, "local ports"), Verdict::Impossible);
-        let small = Host { memory_bytes: Some(50_000_000), files_left: Some(9_000), ..host };
-        assert_eq!(verdict(10_000, &small, 1, "memory"), Verdict::Impossible);
-        assert_eq!(verdict(10_000, &small, 1, "fs.file-max"), Verdict::Impossible);
-        let named = Host { nofile_soft: 64, nofile_named: true, ..host };
-        assert_eq!(verdict(100, &named, 1, "descriptors"), Verdict::Warning);
+    fn descriptors_are_counted_per_process() {
+        let check = |connections, processes, nofile_named, expected, help: Option<&str>| {
+            let host = Host { nofile_named, ..host() };
+            let found = check(&remote(connections), &host, processes, false);
+            let found = named(&found, "descriptors").unwrap();
+            assert_eq!((found.verdict, found.help.as_deref()), (expected, help), "{found:?}");
+        };
+        check(19_968, 1, false, Verdict::Fine, None);
+        check(19_969, 1, false, Verdict::Impossible, Some("--processes 2"));
+        check(100_000, 6, false, Verdict::Fine, None);
+        check(993, 1, true, Verdict::Warning, Some("--processes 2"));
+        check(992, 1, true, Verdict::Fine, None);
+        let found = super::check(&remote(100_000), &host(), 6, false);
+        assert_eq!((found[0].needs, found[0].has), (100_192, 120_000));
     }
 
     #[test]
-    fn ports_in_time_wait_count_as_used() {
-        let waiting = Host { ports_in_use: 20_000, ..host() };
-        assert_eq!(verdict(10_000, &waiting, 1, "local ports"), Verdict::Impossible);
-        assert_eq!(verdict(5_000, &waiting, 1, "local ports"), Verdict::Warning);
+    fn ports_are_counted_per_pair_of_source_and_target() {
+        let check = |connections, sources, free_ports, expected, text: &str| {
+            let host = Host { sources, free_ports, ..host() };
+            let found = check(&remote(connections), &host, 9, false);
+            let found = named(&found, "local ports").unwrap();
+            assert_eq!((found.verdict, found.text.as_str()), (expected, text));
+            found.help
+        };
+        let slow = "enough, but more than half are in use then: connects become slow";
+        let short = "short by 71768";
+        check(14_116, 1, None, Verdict::Fine, "enough");
+        check(14_117, 1, None, Verdict::Warning, slow);
+        check(1_000, 1, Some(10_000), Verdict::Warning, slow);
+        check(28_232, 1, None, Verdict::Warning, slow);
+        let help = check(100_000, 1, None, Verdict::Impossible, short);
+        assert_eq!(help.as_deref(), Some("--source-ip with 8 addresses of this host"));
+        check(100_000, 8, None, Verdict::Fine, "enough");
+        let here = super::check(&plan(100_000), &host(), 9, false);
+        let help = named(&here, "local ports").unwrap().help;
+        assert_eq!(help.as_deref(), Some("--source-ip 127.0.1.1-127.0.1.8"));
+    }
+
+    #[test]
+    fn both_ends_on_this_host_take_twice_as_much() {
+        let host = Host {
+            memory_free_bytes: Some(1_000_000_000),
+            file_max_left: Some(150_000),
+            processes_max: Some(10),
+            ..host()
+        };
+        let check = |plan: &Plan, server, name, needs, expected| {
+            let found = named(&check(plan, &host, 6, server), name).unwrap();
+            assert_eq!((found.needs, found.verdict), (needs, expected), "{found:?}");
+            assert_eq!(found.help.is_some(), expected != Verdict::Fine);
+        };
+        check(&remote(100_000), false, "memory", 516_000_000, Verdict::Fine);
+        check(&plan(100_000), true, "memory", 1_032_000_000, Verdict::Impossible);
+        check(&plan(90_000), false, "memory", 928_800_000, Verdict::Warning);
+        check(&remote(100_000), false, "fs.file-max", 100_192, Verdict::Fine);
+        check(&plan(100_000), true, "fs.file-max", 200_192, Verdict::Impossible);
+        check(&remote(100_000), false, "processes", 6, Verdict::Fine);
+        check(&plan(100_000), true, "processes", 12, Verdict::Impossible);
+        let bare = Host { memory_free_bytes: None, ..host.clone() };
+        let unread = super::check(&remote(100_000), &bare, 6, false);
+        assert_eq!(named(&unread, "memory"), None, "what could not be read is not judged");
+    }
+
+    #[test]
+    fn churn_leaves_ports_behind() {
+        let check = |life_s, close, expected: Option<Verdict>| {
+            let mut plan = remote(1_000);
+            plan.lifetime = Some((Nanos::from_secs(life_s), Nanos::from_secs(life_s)));
+            plan.close = close;
+            let found = check(&plan, &host(), 1, false);
+            let found = named(&found, "TIME-WAIT");
+            assert_eq!(found.map(|found| found.verdict), expected);
+        };
+        check(30, Ending::Fin, Some(Verdict::Fine));
+        check(1, Ending::Fin, Some(Verdict::Warning));
+        check(1, Ending::Rst, None);
     }
 }

@@ -31,7 +31,8 @@ pub fn lookup(host: &str, port: u16, v4: bool, v6: bool) -> Result<Resolved, Unr
     let since = Instant::now();
     let (soft, _) = limits::nofile();
     let exhausted = limits::open_descriptors() + 1 >= soft;
-    let unresolved = |text: String, errno| Unresolved { text, errno, out_of_descriptors: exhausted };
+    let unresolved =
+        |text: String, errno| Unresolved { text, errno, out_of_descriptors: exhausted };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found = (bare, port).to_socket_addrs().map_err(|error| {
         let errno = error.raw_os_error().map(|_| code(&error));

@@ -11,7 +11,9 @@ use inrush_core::dispatch::{ToCaptain, ToWorker, decode_to_worker, encode_to_cap
 use inrush_core::errno::Errno;
 use inrush_core::failure::Op;
 use inrush_core::plan::Job;
-use inrush_core::swarm::{Close, ConnId, Input, Order, Orders, Step, load::LoadSwarm, serve::ServeSwarm};
+use inrush_core::swarm::{
+    Close, ConnId, Input, Order, Orders, Step, load::LoadSwarm, serve::ServeSwarm,
+};
 use inrush_core::time::Nanos;
 use role::Role;
 use rustix::fd::OwnedFd;
@@ -190,7 +192,8 @@ impl<R: Role> Loop<R> {
     }
 
     fn writable(&mut self, id: ConnId) {
-        let input = if self.hands.is_self_connected(id) { Input::SelfConnected } else { Input::Writable };
+        let input =
+            if self.hands.is_self_connected(id) { Input::SelfConnected } else { Input::Writable };
         self.swarm.handle(self.now(), id, input, &mut self.orders);
         self.carry_out();
     }

@@ -25,8 +25,12 @@ fn main() -> ExitCode {
             Verb::Serve(args) => verb::serve::run(args, &cli.global),
         },
         Err(CliError::Shown { text, exit_code }) => {
-            // Help that nobody reads to its end is no failure.
-            let _ = if exit_code == exit::HELD { show::out::print(&text) } else { Ok(show::out::eprint(&text)) };
+            if exit_code == exit::HELD {
+                // Help that nobody reads to its end is no failure.
+                let _ = show::out::print(&text);
+            } else {
+                show::out::eprint(&text);
+            }
             Ok(exit_code)
         }
         Err(CliError::Usage(problem)) => Err(problem),

@@ -1,5 +1,5 @@
 //! What each verb does once its arguments are read.
 
-pub mod run;
-pub mod serve;
-pub mod worker;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod worker;

@@ -196,10 +196,9 @@ fn split_off(row: &mut Row, from: Nanos) -> Option<Row> {
     let border = width * (from.0 / width.0.max(1));
     row.examples.retain(|example| example.at < border);
     taken.examples.retain(|example| example.at >= border);
-    for (left, took) in [
-        (&mut row.retransmitted, &mut taken.retransmitted),
-        (&mut row.unacked, &mut taken.unacked),
-    ] {
+    for (left, took) in
+        [(&mut row.retransmitted, &mut taken.retransmitted), (&mut row.unacked, &mut taken.unacked)]
+    {
         *took = (*left).min(count);
         *left -= *took;
     }

@@ -79,7 +79,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
 fn at_limit(case: &Case<'_>) -> bool {
     let held = case.facts.after(&Source::OwnDescriptors);
     let limit = case.facts.after(&Source::OwnDescriptorLimit);
-    held.zip(limit).is_some_and(|(held, limit)| held + 1 >= limit)
+    held.zip(limit).is_some_and(|(held, limit)| held.saturating_add(1) >= limit)
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use crate::evidence::Source;
 use crate::failure::{Class, Op};
 use crate::ports;
 use alloc::format;
-use core::net::IpAddr;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "client-out-of-ports",
@@ -38,7 +37,8 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = pool.take(|row| {
         let class = seen::class(case.plan, row);
         // We bind to port 0 only: a port "in use" there means that none is free.
-        let no_port = row.key.signature.op == Op::Bind && seen::errno(row) == Some(Errno::EADDRINUSE);
+        let no_port =
+            row.key.signature.op == Op::Bind && seen::errno(row) == Some(Errno::EADDRINUSE);
         class == Class::EphemeralPortsExhausted || no_port
     })?;
     let range = case.facts.after(&Source::PortRange).unwrap_or(DEFAULT_PORTS);
@@ -62,11 +62,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             format!("{} sockets are in TIME-WAIT on this host", count(waiting))
         });
     let more = needed.max(sources as u64 + 1);
-    let flags = match address.map(|address| address.ip()) {
-        Some(IpAddr::V4(ip)) if ip.is_loopback() => {
-            let last = more.min(60_000) + more.min(60_000) / 254;
-            format!("--source-ip 127.0.1.1-127.0.{}.{}", 1 + last / 254, 1 + last % 254)
-        }
+    let pool = address.map(|address| ports::loopback_pool(address.ip(), more)).unwrap_or_default();
+    let flags = match (pool.first(), pool.last()) {
+        (Some(first), Some(last)) => format!("--source-ip {first}-{last}"),
         _ => format!("--source-ip FIRST_OF_{more}_ADDRESSES-LAST"),
     };
     let claim = claim
@@ -107,7 +105,7 @@ mod tests {
         lab.plan.connections = 1_000;
         let found = lab.expect(&[("client-out-of-ports", 703, Confidence::Proven)]);
         let command = found[0].remedy[0].command.as_deref().unwrap();
-        assert!(command.ends_with("-c 1000 --source-ip 127.0.1.1-127.0.1.8"), "{command}");
+        assert!(command.ends_with("-c 1000 --source-ip 127.0.1.1-127.0.1.7"), "{command}");
         assert_eq!(found[0].because.len(), 4);
     }
 }

@@ -35,9 +35,9 @@ pub(super) static CAUSE: Cause = Cause {
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let absent = pool.take(no_entry).map(|claim| {
         let n = count(claim.count());
-        claim
-            .sure(Confidence::Proven)
-            .says(format!("{n} were ESTABLISHED here and unknown to the server's kernel (sock_diag)"))
+        claim.sure(Confidence::Proven).says(format!(
+            "{n} were ESTABLISHED here and unknown to the server's kernel (sock_diag)"
+        ))
     });
     let reset = pool.take(|row| reset_by_nobody(case, row)).map(|claim| {
         let address = seen::first_address(case, &claim.rows);
@@ -89,10 +89,8 @@ fn no_entry(row: &Row) -> bool {
 /// After a RST the entry is gone in any case: here only data that were never acknowledged, while
 /// the queue is known to have overflowed, tell a ghost from a server that closed.
 fn reset_by_nobody(case: &Case<'_>, row: &Row) -> bool {
-    let reset = matches!(
-        row.key.signature.outcome,
-        Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE)
-    );
+    let reset =
+        matches!(row.key.signature.outcome, Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE));
     let quiet = !row.key.heard && !row.key.fin_seen && row.key.peer == Peer::Absent;
     let address = seen::address(case, row);
     let overflowed = address.is_some_and(|at| accept_queue_overflow::drops(case, at).is_some())
@@ -143,8 +141,7 @@ mod tests {
 
     #[test]
     fn elsewhere_unacknowledged_data_point_to_it() {
-        let look =
-            Look { unacked: 1, total_retrans: 5, peer: Peer::NotLocal, ..Look::default() };
+        let look = Look { unacked: 1, total_retrans: 5, peer: Peer::NotLocal, ..Look::default() };
         let seen = Seen::new(Phase::Upgrade, Op::Deadline, Outcome::TimedOut).look(look);
         let lab = Lab::ws().remote().opened(500).book(40, seen);
         lab.expect(&[("ghost-connections", 40, Confidence::Likely)]);

@@ -60,9 +60,10 @@ mod tests {
     #[test]
     fn enfile_is_the_host() {
         let enfile = Seen::new(Phase::Socket, Op::Socket, Outcome::Errno(Errno::ENFILE));
-        Lab::ws()
-            .book(3, enfile)
-            .fact(Source::SystemDescriptorLimit, 9_000, 9_000)
-            .expect(&[("host-out-of-descriptors", 3, Confidence::Proven)]);
+        Lab::ws().book(3, enfile).fact(Source::SystemDescriptorLimit, 9_000, 9_000).expect(&[(
+            "host-out-of-descriptors",
+            3,
+            Confidence::Proven,
+        )]);
     }
 }

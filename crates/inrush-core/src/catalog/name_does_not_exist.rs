@@ -39,7 +39,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let name = if safe { name } else { "NAME" };
     let room = case.facts.after(&Source::OwnDescriptors);
     let limit = case.facts.after(&Source::OwnDescriptorLimit);
-    let free = room.zip(limit).is_some_and(|(held, limit)| held + 1 < limit);
+    let free = room.zip(limit).is_some_and(|(held, limit)| held.saturating_add(1) < limit);
     let claim = claim
         .sure(if free { Confidence::Proven } else { Confidence::Likely })
         .says(format!("the resolver gave no address for {name}"))

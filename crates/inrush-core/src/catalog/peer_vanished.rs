@@ -47,7 +47,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = Claim::join(kernel, ours)?;
     let quiet = claim.rows.iter().flat_map(seen::looks).map(|look| look.last_ack_recv_ms).max();
     let claim = match quiet {
-        Some(ms @ 1..) => claim.says(format!("the last ACK came up to {} ms before", count(ms.into()))),
+        Some(ms @ 1..) => {
+            claim.says(format!("the last ACK came up to {} ms before", count(ms.into())))
+        }
         _ => claim,
     };
     let address = seen::first_address(case, &claim.rows);

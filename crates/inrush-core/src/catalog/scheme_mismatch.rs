@@ -89,7 +89,11 @@ mod tests {
         check(Status(400), go, "scheme-mismatch");
         check(NotHttp, b"SSH-2.0-OpenSSH_9.2\r\n", "not-a-websocket-server");
         check(Status(400), b"HTTP/1.1 400 Bad Request\r\n\r\n", "server-rejected-upgrade");
-        check(Status(302), b"HTTP/1.1 302 Found\r\nLocation: https://x/", "server-rejected-upgrade");
+        check(
+            Status(302),
+            b"HTTP/1.1 302 Found\r\nLocation: https://x/",
+            "server-rejected-upgrade",
+        );
     }
 
     #[test]

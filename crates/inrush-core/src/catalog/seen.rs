@@ -4,9 +4,7 @@ use super::words;
 use crate::diagnosis::Case;
 use crate::errno::Errno;
 use crate::evidence::{Facts, Source};
-use crate::failure::{
-    Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, classify,
-};
+use crate::failure::{Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, classify};
 use crate::plan::{Plan, Scheme};
 use crate::tally::Row;
 use crate::time::Nanos;
@@ -119,7 +117,7 @@ pub(super) struct Server {
 impl Server {
     /// One is kept for the listener's next accept() by some servers.
     pub(super) fn is_full(self) -> bool {
-        self.held + 1 >= self.limit
+        self.held.saturating_add(1) >= self.limit
     }
 
     /// Far enough from the limit that it cannot have been the limit.

@@ -51,7 +51,7 @@ pub(super) fn support(case: &Case<'_>, pool: &Pool) -> Support {
     let local = rows().all(|row| seen::is_local(case, row));
     let resets: u64 = rows().map(|row| row.count).sum();
     let enough = |name| {
-        local && case.facts.counter("TcpExt", name).is_some_and(|rise| rise * 10 >= resets * 9)
+        local && case.facts.counter("TcpExt", name).is_some_and(|rise| rise >= resets - resets / 10)
     };
     let (unread, abortive) = (enough("TCPAbortOnClose"), enough("TCPAbortOnData"));
     Support { unread: unread && !abortive, abortive: abortive && !unread }
@@ -75,10 +75,10 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             format!("{rise} closes of this host left bytes unread (TCPAbortOnClose)")
         })
     } else {
-        claim.or(&["server-closed-abortively"]).decided_by(format!(
+        claim.or(&["server-closed-abortively"]).decided_by(
             "nstat -az TcpExtTCPAbortOnClose TcpExtTCPAbortOnData   # on the server, before and \
-             after; unread data is the first"
-        ))
+ after; unread data is the first",
+        )
     };
     let claim = claim
         .remedy(

@@ -15,7 +15,8 @@ pub(super) static CAUSE: Cause = Cause {
     what: "The server closed these connections in order (FIN) without saying why",
     unsure: Some("a proxy or load balancer in between closes in the same way"),
     same_as: &[
-        "Go \"unexpected EOF\", \"websocket: close 1006 (abnormal closure)\", \"write: broken pipe\"",
+        "Go \"unexpected EOF\", \"websocket: close 1006 (abnormal closure)\"",
+        "Go \"write: broken pipe\", for a write after the close",
         "Node \"socket hang up\", \"other side closed\"",
         "Java \"Unexpected end of file from server\", \"java.io.EOFException\"",
         "Python \"Remote end closed connection without response\", \"no close frame received\"",

@@ -33,7 +33,7 @@ pub(super) static CAUSE: Cause = Cause {
 /// So many refusals at the same number are no accident,
 const REFUSALS: u64 = 20;
 /// when they fill at least so many moments of 10 ms.
-const MOMENTS: usize = 5;
+const MOMENTS: usize = 3;
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let said = pool.take(|row| refuses(row) && names_limit(row));
@@ -82,12 +82,23 @@ fn names_limit(row: &Row) -> bool {
             let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
             let has = |list: &[&str]| words.clone().any(|word| list.contains(&word));
             let what = [
-                "connection", "connections", "conn", "conns", "client", "clients", "socket",
-                "sockets", "websockets", "session", "sessions", "user", "users", "server",
+                "connection",
+                "connections",
+                "conn",
+                "conns",
+                "client",
+                "clients",
+                "socket",
+                "sockets",
+                "websockets",
+                "session",
+                "sessions",
+                "user",
+                "users",
+                "server",
             ];
-            let much = [
-                "limit", "limits", "max", "maximum", "many", "full", "capacity", "exceeded",
-            ];
+            let much =
+                ["limit", "limits", "max", "maximum", "many", "full", "capacity", "exceeded"];
             let one_word = ["maxconn", "maxconnections", "maxclients"];
             (has(&what) && has(&much)) || words.any(|word| one_word.contains(&word))
         })

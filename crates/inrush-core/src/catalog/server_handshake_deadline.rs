@@ -16,7 +16,7 @@ pub(super) static CAUSE: Cause = Cause {
            answered",
     unsure: Some("a proxy's header or upstream time limit in between looks the same"),
     same_as: &[
-        "Go \"read: connection reset by peer\", \"unexpected EOF\" at http.Server.ReadHeaderTimeout",
+        "Go \"connection reset by peer\", \"unexpected EOF\" at http.Server.ReadHeaderTimeout",
         "Node \"socket hang up\" at server.headersTimeout or requestTimeout",
         "Java \"Connection reset\"",
         "Python \"did not receive a valid HTTP response\"",
@@ -52,7 +52,10 @@ fn tell(case: &Case<'_>, claim: Claim, age: Nanos) -> Claim {
     let n = count(claim.count());
     claim
         .sure(Confidence::Likely)
-        .says(format!("90 % or more of {n} ended at the same age, {} after connect()", words::time(age)))
+        .says(format!(
+            "90 % or more of {n} ended at the same age, {} after connect()",
+            words::time(age)
+        ))
         .says("not one byte was received before the end")
         .remedy(
             "server",

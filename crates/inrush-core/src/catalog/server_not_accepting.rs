@@ -43,9 +43,9 @@ fn tell_queued(case: &Case<'_>, claim: Claim) -> Claim {
     let servers = seen::servers(case.facts);
     let room = !servers.is_empty() && servers.iter().all(|server| server.has_room());
     let n = count(claim.count());
-    let mut claim = claim
-        .sure(if room { Confidence::Proven } else { Confidence::Likely })
-        .says(format!("{n} were in the server's accept queue, without an owner (sock_diag inode 0)"));
+    let mut claim = claim.sure(if room { Confidence::Proven } else { Confidence::Likely }).says(
+        format!("{n} were in the server's accept queue, without an owner (sock_diag inode 0)"),
+    );
     if let Some(address) = address {
         claim = claim.cites(case.facts, &Source::ListenerQueue(address), |queue| {
             format!("up to {} waited in the queue of {address}", count(queue))
@@ -59,9 +59,9 @@ fn tell_queued(case: &Case<'_>, claim: Claim) -> Claim {
     }
     let claim = match room {
         true => claim,
-        false => claim
-            .or(&["server-out-of-descriptors"])
-            .decided_by(words::descriptors_command(address)),
+        false => {
+            claim.or(&["server-out-of-descriptors"]).decided_by(words::descriptors_command(address))
+        }
     };
     helped(case, claim)
 }
@@ -76,7 +76,9 @@ fn tell_silent(case: &Case<'_>, claim: Claim) -> Claim {
         true => claim.sure(Confidence::Likely).says(format!(
             "what we sent was acknowledged by the peer's kernel on {n} of {n} (tcpi_unacked = 0)"
         )),
-        false => claim.says(format!("connect() succeeded on {n} of {n}, and not one byte came back")),
+        false => {
+            claim.says(format!("connect() succeeded on {n} of {n}, and not one byte came back"))
+        }
     };
     let claim = claim
         .or(&["server-out-of-descriptors", "server-not-answering"])
@@ -131,9 +133,11 @@ mod tests {
 
     #[test]
     fn without_a_look_at_the_process_both_are_named() {
-        let found = Lab::ws()
-            .book(40, queued())
-            .expect(&[("server-not-accepting", 40, Confidence::Likely)]);
+        let found = Lab::ws().book(40, queued()).expect(&[(
+            "server-not-accepting",
+            40,
+            Confidence::Likely,
+        )]);
         assert_eq!(found[0].alternatives, ["server-out-of-descriptors"]);
     }
 

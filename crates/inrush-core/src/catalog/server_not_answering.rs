@@ -58,7 +58,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let address = seen::first_address(case, &claim.rows);
     let limit = match claim.rows.iter().any(|row| row.key.heard) {
         true => format!("--reply-timeout {}", words::flag_time(case.plan.timeouts.reply * 4)),
-        false => format!("--handshake-timeout {}", words::flag_time(case.plan.timeouts.handshake * 4)),
+        false => {
+            format!("--handshake-timeout {}", words::flag_time(case.plan.timeouts.handshake * 4))
+        }
     };
     let port = words::port(address);
     let claim = claim

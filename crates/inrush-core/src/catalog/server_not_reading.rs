@@ -63,10 +63,8 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
 }
 
 fn closed_window(row: &Row) -> bool {
-    let timed_out = matches!(
-        row.key.signature.outcome,
-        Outcome::TimedOut | Outcome::Errno(Errno::ETIMEDOUT)
-    );
+    let timed_out =
+        matches!(row.key.signature.outcome, Outcome::TimedOut | Outcome::Errno(Errno::ETIMEDOUT));
     // In the accept queue the window closes too, but nobody could have read.
     let accepted = !matches!(row.key.peer, Peer::Queued | Peer::Absent | Peer::HalfOpen);
     let closed = seen::mostly(row, |look| look.rwnd_limited_percent >= CLOSED);

@@ -104,11 +104,9 @@ mod tests {
         let idle = queued(Phase::Open, Op::Look, Outcome::NotServed);
         let check = |held, limit| {
             let lab = Lab::ws().book(40, upgrade.clone()).book(3, idle.clone());
-            lab.server(held, limit, 1).fact(Source::ListenerQueue(Lab::target()), 0, 43).expect(&[(
-                "server-out-of-descriptors",
-                43,
-                Confidence::Proven,
-            )]);
+            lab.server(held, limit, 1)
+                .fact(Source::ListenerQueue(Lab::target()), 0, 43)
+                .expect(&[("server-out-of-descriptors", 43, Confidence::Proven)]);
         };
         check(64, 64);
         check(63, 64);

@@ -63,12 +63,15 @@ fn of_target(case: &Case<'_>, pool: &mut Pool, target: u16, dead: Option<u32>) -
     let count_of_burst = burst.map_or(0, |(_, count)| count);
     let large = count_of_burst >= BURST || count_of_burst * 10 >= case.opened.max(1);
     let refused_later = refusals.span().is_some_and(|(first, _)| first + PAUSE >= from);
-    let gone = probe_refused(case, address)
-        || (large && (listener_left(case, address) || refused_later));
+    let gone =
+        probe_refused(case, address) || (large && (listener_left(case, address) || refused_later));
     if dead.is_none() && !gone {
         return None;
     }
-    let claim = pool.take_since(from, |row| here(row) && (closed(row) || seen::refused(row)))?;
+    let closes = pool.take_since(from, |row| here(row) && closed(row));
+    // A process that ends closes its listener first, and its connections one after the other.
+    let refusals = pool.take_since(from - PAUSE, |row| here(row) && seen::refused(row));
+    let claim = Claim::join(closes, refusals)?;
     Some(tell(case, claim, dead, address, burst))
 }
 
@@ -80,11 +83,11 @@ fn tell(
     burst: Option<(Nanos, u64)>,
 ) -> Claim {
     let mut claim = match dead {
-        Some(pid) => claim.sure(Confidence::Proven).cites(
-            case.facts,
-            &Source::ServerAlive(pid),
-            |_| format!("process {pid} lived before the load and has ended"),
-        ),
+        Some(pid) => {
+            claim.sure(Confidence::Proven).cites(case.facts, &Source::ServerAlive(pid), |_| {
+                format!("process {pid} lived before the load and has ended")
+            })
+        }
         None => claim.sure(Confidence::Likely),
     };
     if probe_refused(case, address) {
@@ -171,7 +174,10 @@ fn last_burst(closes: &Times, opened: u64, any: bool) -> Option<(Nanos, u64)> {
     let peak = group.iter().map(|(_, count)| *count).max()?;
     let dense = group.iter().find(|(_, count)| count * 5 >= peak)?.0;
     let from = group.iter().find(|(at, _)| *at + PAUSE >= dense)?.0;
-    Some((from, closes.buckets.iter().filter(|(b, _)| closes.begins(**b) >= from).map(|(_, n)| n).sum()))
+    Some((
+        from,
+        closes.buckets.iter().filter(|(b, _)| closes.begins(**b) >= from).map(|(_, n)| n).sum(),
+    ))
 }
 
 #[cfg(test)]
@@ -216,7 +222,7 @@ mod tests {
         lab.expect(&[
             ("server-process-gone", 520, Confidence::Proven),
             ("server-closed-without-reason", 10, Confidence::Proven),
-            ("nothing-listening", 7, Confidence::Possible),
+            ("nothing-listening", 7, Confidence::Likely),
         ]);
     }
 

@@ -81,11 +81,9 @@ fn helped(case: &Case<'_>, claim: Claim, status: u16) -> Claim {
                 words::port(address)
             ),
         ),
-        429 | 500.. => claim.remedy(
-            "run",
-            "see whether it depends on the rate",
-            words::again(plan, "-r 50/s"),
-        ),
+        429 | 500.. => {
+            claim.remedy("run", "see whether it depends on the rate", words::again(plan, "-r 50/s"))
+        }
         _ => claim,
     };
     claim.remedy(

@@ -77,8 +77,16 @@ fn seen() -> impl Strategy<Value = (u64, Seen)> {
         Phase::Close,
         Phase::Accept,
     ];
-    let ops =
-        [Op::Lookup, Op::Socket, Op::Bind, Op::Connect, Op::Read, Op::Write, Op::Deadline, Op::Look];
+    let ops = [
+        Op::Lookup,
+        Op::Socket,
+        Op::Bind,
+        Op::Connect,
+        Op::Read,
+        Op::Write,
+        Op::Deadline,
+        Op::Look,
+    ];
     let peers = [
         Peer::Unseen,
         Peer::NotLocal,
@@ -153,6 +161,8 @@ fn fact() -> impl Strategy<Value = (Source, u64, u64)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn every_connection_belongs_to_exactly_one_diagnosis(
         kinds in proptest::collection::vec(seen(), 0..25),

@@ -84,7 +84,6 @@ fn raw(row: &Row) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{Lab, Seen};
-    use super::*;
     use crate::diagnosis::Confidence;
     use crate::errno::Errno;
     use crate::failure::{Op, Outcome, Phase};

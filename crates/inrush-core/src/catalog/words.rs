@@ -30,7 +30,7 @@ pub(super) fn time(time: Nanos) -> String {
         1_000_000.. => (1_000_000, "ms"),
         _ => (1_000, "us"),
     };
-    let tenths = (time.0 + unit / 20) / (unit / 10);
+    let tenths = time.0.saturating_add(unit / 20) / (unit / 10);
     match tenths % 10 {
         0 => format!("{} {name}", tenths / 10),
         rest => format!("{}.{rest} {name}", tenths / 10),

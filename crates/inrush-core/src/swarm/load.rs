@@ -62,6 +62,8 @@ pub struct LoadSwarm {
     gap_count: u64,
     dying: BTreeMap<u32, Dying>,
     looking: Option<Looking>,
+    /// When the last one opened that still has to be looked up after the hold.
+    late: Option<Nanos>,
     /// On a stop: opening ones before this slot have been given up.
     abandoned: u32,
     /// Targets whose server is not on this host.
@@ -110,6 +112,7 @@ impl LoadSwarm {
             gap_count: 0,
             dying: BTreeMap::new(),
             looking: None,
+            late: None,
             abandoned: 0,
             not_local: plan.targets.iter().map(|_| false).collect(),
             outstanding: 0,
@@ -217,7 +220,7 @@ impl LoadSwarm {
             }
             Stage::Running(_) => self.look_at_one(orders) || self.open_one(now, orders),
             Stage::Quiet(since) => {
-                if self.look_at_one(orders) {
+                if self.look_at_one(orders) || self.look_at_late(now) {
                     return true;
                 }
                 if self.stopping && self.abandon_one(orders) {
@@ -269,8 +272,11 @@ impl LoadSwarm {
                     due = due.min((*at).max(self.pace.due()));
                 }
             }
-            Stage::Quiet(since) if self.outstanding > 0 && now < self.drained_at(since) => {
-                due = due.min(self.drained_at(since));
+            Stage::Quiet(since) => {
+                due = due.min(self.late_due());
+                if self.outstanding > 0 && now < self.drained_at(since) {
+                    due = due.min(self.drained_at(since));
+                }
             }
             _ => {}
         }
@@ -293,6 +299,7 @@ impl LoadSwarm {
             Stage::Quiet(since) => {
                 self.snapshot.gauges.opening == 0
                     && self.looking.is_none()
+                    && self.late_due() == Nanos::MAX
                     && (self.outstanding == 0 || now >= self.drained_at(since))
             }
             Stage::Closing(_) => true,

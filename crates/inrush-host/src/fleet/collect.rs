@@ -55,12 +55,14 @@ impl Collector {
         for member in members {
             let mut gauges = member.gauges;
             if member.over() {
-                gauges = Gauges { held: gauges.held, ramped: true, settled: true, ..Gauges::default() };
+                gauges =
+                    Gauges { held: gauges.held, ramped: true, settled: true, ..Gauges::default() };
             }
             sum.merge(&gauges);
         }
         self.totals.gauges = sum;
-        self.peak = self.peak.max(sum.open);
+        // Those held were open at one moment, which may lie between two messages of a worker.
+        self.peak = self.peak.max(sum.open).max(sum.held);
         if let [only] = members {
             self.peak = self.peak.max(only.gauges.open_peak);
         }
@@ -97,7 +99,8 @@ impl Collector {
 /// Merges neighbours: sums are added, states keep their highest, so spikes survive.
 fn halve(series: &mut Series) {
     fn fold<T: Copy>(list: &mut Vec<T>, merge: impl Fn(T, T) -> T) {
-        *list = list.chunks(2).map(|c| if c.len() == 2 { merge(c[0], c[1]) } else { c[0] }).collect();
+        *list =
+            list.chunks(2).map(|c| if c.len() == 2 { merge(c[0], c[1]) } else { c[0] }).collect();
     }
     series.interval_seconds *= 2;
     fold(&mut series.t, |a, _| a);

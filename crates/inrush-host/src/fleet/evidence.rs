@@ -99,17 +99,17 @@ impl Evidence {
             self.kernel_before = probes.kernel_memory_bytes();
         }
         self.rss_before = rss(own);
-        self.look(Nanos::ZERO, own, 0, false);
+        self.look(Nanos::ZERO, own, 0);
     }
 
     /// Reads what changes: each second, and at failures. `open` connections are open now.
-    pub(super) fn look(&mut self, now: Nanos, own: &[u32], open: u64, failing: bool) {
+    pub(super) fn look(&mut self, now: Nanos, own: &[u32], open: u64) {
         if let Some(listeners) = &mut self.listeners {
             listeners.look(&mut self.facts);
         }
         self.find_servers();
         for server in &mut self.servers {
-            server.look(&mut self.facts, failing);
+            server.look(&mut self.facts);
         }
         if open > self.open_peak {
             self.open_peak = open;
@@ -158,7 +158,7 @@ impl Evidence {
     pub(super) fn after(&mut self, _peak: u64) {
         self.finish_probes();
         for server in &mut self.servers {
-            server.look(&mut self.facts, false);
+            server.look(&mut self.facts);
         }
         if let Some(listeners) = &mut self.listeners {
             listeners.look(&mut self.facts);
@@ -262,7 +262,8 @@ impl Evidence {
     /// A refusal stays: that somebody else listens there later does not undo it.
     fn probed(&mut self, to: SocketAddr, errno: Option<Errno>) {
         let source = Source::Probe(to);
-        if self.facts.after(&source).is_some_and(|known| known == u64::from(Errno::ECONNREFUSED.0)) {
+        if self.facts.after(&source).is_some_and(|known| known == u64::from(Errno::ECONNREFUSED.0))
+        {
             return;
         }
         let after = Some(errno.map_or(0, |errno| u64::from(errno.0)));

@@ -149,7 +149,8 @@ impl Server {
     fn launch(&mut self, kinds: &[Kind]) -> Result<(), Errno> {
         let faults = &self.options.serve.faults;
         let one_loop = faults.iter().any(|fault| fault.kind.wants_one_loop(fault.select));
-        let dies = kinds.iter().any(|k| matches!(k, Kind::DieAfterTime(_) | Kind::DieAfterCount(_)));
+        let dies =
+            kinds.iter().any(|k| matches!(k, Kind::DieAfterTime(_) | Kind::DieAfterCount(_)));
         let cores = self.options.threads.unwrap_or_else(limits::cores).max(1);
         let processes = match self.options.processes {
             _ if one_loop || dies => 1,

@@ -270,13 +270,14 @@ impl<'a> Storm<'a> {
             if signalled && self.take_signal() {
                 break;
             }
+            let stage = self.stage;
             let urgent = self.hear_all(evidence);
             self.advance();
             let second = self.close_seconds(evidence);
-            if urgent || second {
+            // The end of the ramp is when the server holds most: its descriptors are read there.
+            if urgent || second || stage != self.stage {
                 let gauges = self.collector.gauges(&self.crew.members);
-                let failing = self.news.counts.failed > 0;
-                evidence.look(self.now(), &self.crew.pids(), gauges.open, failing);
+                evidence.look(self.now(), &self.crew.pids(), gauges.open);
                 if self.show(watch, evidence, second) {
                     self.stop(StoppedBy::Threshold);
                 }

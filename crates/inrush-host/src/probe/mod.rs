@@ -133,6 +133,11 @@ impl Probes {
         limits::parse_meminfo(&self.meminfo.as_ref()?.text()?, "MemAvailable")
     }
 
+    /// Sockets in TIME-WAIT.
+    pub fn time_wait(&self) -> Option<u64> {
+        self.sockstat_now().map(|stat| stat.time_wait)
+    }
+
     /// File handles the system may still open.
     pub fn files_left(&self) -> Option<u64> {
         let (open, limit) = limits::parse_file_nr(&text(&self.file_nr)?)?;
@@ -230,13 +235,13 @@ mod tests {
         let mut listeners = ListenerWatch::open(&[to]).unwrap();
         let mut facts = Facts::default();
         probes.before();
-        server.look(&mut facts, false);
+        server.look(&mut facts);
         assert!(rss_bytes(None).is_some());
         assert!(open_descriptors() - before <= 9, "of the 24 that are ours");
         let _all = Reserve::hold(64);
         assert!(std::fs::File::open("/dev/null").is_err());
         probes.after(&mut facts);
-        server.look(&mut facts, true);
+        server.look(&mut facts);
         listeners.look(&mut facts);
         assert!(rss_bytes(Some(own)).is_some() && probes.kernel_memory_bytes().is_some());
         assert!(facts.counter("TcpExt", "ListenOverflows").is_some());

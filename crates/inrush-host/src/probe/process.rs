@@ -25,7 +25,6 @@ pub struct ServerWatch {
     limit: Option<u64>,
     looks: u64,
     most: Option<u64>,
-    most_while_failing: Option<u64>,
 }
 
 /// How its end is noticed.
@@ -48,7 +47,7 @@ impl ServerWatch {
             None => Kept::open(&format!("/proc/{pid}/stat")).map_or(Life::Gone, Life::Stat),
         };
         let limit = descriptor_limit(pid);
-        Self { pid, host: host(), life, limit, looks: 0, most: None, most_while_failing: None }
+        Self { pid, host: host(), life, limit, looks: 0, most: None }
     }
 
     /// Its number.
@@ -78,8 +77,9 @@ impl ServerWatch {
         self.limit
     }
 
-    /// Reads everything; `failing` while connections fail.
-    pub fn look(&mut self, facts: &mut Facts, failing: bool) {
+    /// Reads everything. The most descriptors ever seen stand: when failures are heard of, the server
+    /// may have closed them already.
+    pub fn look(&mut self, facts: &mut Facts) {
         self.looks += 1;
         if self.looks == 1 {
             // Some runtimes raise their limit when they begin; this is still before the load.
@@ -88,9 +88,6 @@ impl ServerWatch {
         let (alive, held) = (self.alive(), self.descriptors());
         let first = (self.looks == 1).then_some(held).flatten();
         self.most = self.most.max(held);
-        if failing {
-            self.most_while_failing = self.most_while_failing.max(held);
-        }
         let mut set = |source, before, after| {
             facts.set(Fact { source, host: self.host.clone(), before, after });
         };
@@ -98,7 +95,7 @@ impl ServerWatch {
         if self.limit.is_some() {
             set(Source::ServerDescriptorLimit(self.pid), self.limit, self.limit);
         }
-        if let Some(most) = self.most_while_failing.or(self.most) {
+        if let Some(most) = self.most {
             set(Source::ServerDescriptors(self.pid), first, Some(most));
         }
         self.tell_availability(facts);
@@ -240,16 +237,16 @@ Max open files            1024                 20000                files
         let mut watch = ServerWatch::new(pid);
         assert_eq!((watch.pid(), watch.alive(), watch.descriptor_limit()), (pid, true, Some(77)));
         let mut facts = Facts::default();
-        watch.look(&mut facts, false);
+        watch.look(&mut facts);
         let before = facts.after(&Source::ServerDescriptors(pid)).unwrap();
         std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"on\n").unwrap();
         wait_for_line(&mut child);
-        watch.look(&mut facts, true);
+        watch.look(&mut facts);
         assert_eq!(facts.rise(&Source::ServerDescriptors(pid)), Some(1));
         assert_eq!(facts.after(&Source::ServerDescriptorLimit(pid)), Some(77));
         child.kill().unwrap();
         crate::sys::limits::wait_for_end(pid, std::time::Duration::from_secs(10));
-        watch.look(&mut facts, true);
+        watch.look(&mut facts);
         assert!(!watch.alive(), "ended, and not waited for");
         assert_eq!(watch.descriptors(), None);
         let alive = facts.get(&Source::ServerAlive(pid)).map(|f| (f.before, f.after));
@@ -278,7 +275,7 @@ Max open files            1024                 20000                files
     fn nobody_is_watched_as_gone() {
         let mut facts = Facts::default();
         let mut watch = ServerWatch::new(u32::MAX);
-        watch.look(&mut facts, true);
+        watch.look(&mut facts);
         assert!(!watch.alive());
         assert_eq!(facts.after(&Source::ServerAlive(u32::MAX)), Some(0));
         let why = &facts.unavailable[&format!("/proc/{}/fd", u32::MAX)];

@@ -28,7 +28,9 @@ impl Signals {
         for (signal, number) in [(SIGINT, 2), (SIGTERM, 15)] {
             let wake = wake.try_clone().map_err(|error| code(&error))?;
             // The number is stored before the pipe wakes us: actions run in this order.
-            ids.push(flag::register_usize(signal, Arc::clone(&which), number).map_err(|e| code(&e))?);
+            ids.push(
+                flag::register_usize(signal, Arc::clone(&which), number).map_err(|e| code(&e))?,
+            );
             ids.push(low_level::pipe::register(signal, wake).map_err(|error| code(&error))?);
         }
         Ok(Self { woken, which, ids })

@@ -43,7 +43,11 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    pub(super) fn new(job: &Job, link: &Link, listener: Option<OwnedFd>) -> Result<Self, (Op, Errno)> {
+    pub(super) fn new(
+        job: &Job,
+        link: &Link,
+        listener: Option<OwnedFd>,
+    ) -> Result<Self, (Op, Errno)> {
         let poller = Poller::new().map_err(|errno| (Op::Socket, errno))?;
         poller.add_level(link.as_fd(), CONTROL).map_err(|errno| (Op::Socket, errno))?;
         let (targets, sources, options, slots) = match job {
@@ -57,9 +61,12 @@ impl Hands {
                 let targets = plan.targets.iter().map(|target| target.address).collect();
                 (targets, plan.sources.clone(), options, shard.connections as usize)
             }
-            Job::Serve(_) => {
-                (Vec::new(), Vec::new(), socket::Options { nodelay: true, sndbuf: None, rcvbuf: None }, 0)
-            }
+            Job::Serve(_) => (
+                Vec::new(),
+                Vec::new(),
+                socket::Options { nodelay: true, sndbuf: None, rcvbuf: None },
+                0,
+            ),
         };
         let mut diag = SockDiag::open().ok();
         let in_port_range = in_port_range(&targets);

@@ -15,7 +15,13 @@ pub(super) trait Role {
     fn handle(&mut self, now: Nanos, id: ConnId, input: Input<'_>, orders: &mut Orders);
     fn command(&mut self, now: Nanos, command: Command, orders: &mut Orders);
     /// Encodes a snapshot into `out` after `patch` has filled in what only the loop knows.
-    fn emit(&mut self, now: Nanos, last: bool, out: &mut Vec<u8>, patch: &mut dyn FnMut(&mut Snapshot));
+    fn emit(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        out: &mut Vec<u8>,
+        patch: &mut dyn FnMut(&mut Snapshot),
+    );
 
     fn urgent(&self) -> bool {
         false
@@ -45,7 +51,13 @@ impl Role for LoadSwarm {
         Self::command(self, now, command);
     }
 
-    fn emit(&mut self, now: Nanos, last: bool, out: &mut Vec<u8>, patch: &mut dyn FnMut(&mut Snapshot)) {
+    fn emit(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        out: &mut Vec<u8>,
+        patch: &mut dyn FnMut(&mut Snapshot),
+    ) {
         let snapshot = self.snapshot(now);
         patch(snapshot);
         encode_snapshot(snapshot, last, out);
@@ -78,7 +90,13 @@ impl Role for ServeSwarm {
         Self::command(self, now, command, orders);
     }
 
-    fn emit(&mut self, now: Nanos, last: bool, out: &mut Vec<u8>, patch: &mut dyn FnMut(&mut Snapshot)) {
+    fn emit(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        out: &mut Vec<u8>,
+        patch: &mut dyn FnMut(&mut Snapshot),
+    ) {
         let mut snapshot = self.take_snapshot(now);
         patch(&mut snapshot);
         encode_snapshot(&snapshot, last, out);

@@ -43,7 +43,8 @@ impl Tick {
     /// The last point of the series, which ended just now.
     pub(crate) fn last_of(now: Nanos, series: &Series) -> Self {
         let last = |list: &[u64]| list.last().copied().unwrap_or(0);
-        let seconds = |list: &[Option<Nanos>]| list.last().copied().flatten().map(Nanos::as_secs_f64);
+        let seconds =
+            |list: &[Option<Nanos>]| list.last().copied().flatten().map(Nanos::as_secs_f64);
         Self {
             t: now.as_secs_f64(),
             open: last(&series.open),

@@ -1,7 +1,7 @@
 //! `inrush run`: reads the plan, checks this host, storms, reports.
 
-pub mod outputs;
-pub mod server;
+pub(crate) mod outputs;
+pub(crate) mod server;
 
 mod check;
 mod names;
@@ -29,10 +29,12 @@ use watching::Watching;
 const WIDTH: usize = 100;
 
 /// Storms, and says how it went. `command` is the command line.
-pub fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result<u8, Problem> {
+pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result<u8, Problem> {
     let draft = args.resolve_free().map_err(|error| error.into_problem())?;
     match draft.nofile {
-        Some(limit) => limits::set_nofile(u64::from(limit)).map_err(|errno| nofile(limit, errno))?,
+        Some(limit) => {
+            limits::set_nofile(u64::from(limit)).map_err(|errno| nofile(limit, errno))?
+        }
         None => {
             limits::raise_nofile();
         }
@@ -49,7 +51,7 @@ pub fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result<u8, Pr
     let home = places::home(&draft);
     let plan = draft.clone().into_plan(addresses, sources);
     let findings = check::preflight(&draft, &plan, &home, server.is_some())?;
-    check::warn(&draft, &findings);
+    check::warn(global.quiet, &findings);
     let options = Options {
         home: home.clone(),
         server_pids: draft.server_pids.clone(),
@@ -62,7 +64,13 @@ pub fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result<u8, Pr
     let story = storm::run(&plan, &options, &mut watching).map_err(not_begun)?;
     drop(reserve);
     drop(server);
-    let told = tell::Told { draft: &draft, home: &home, command, named_in: named.took, probes: named.probes };
+    let told = tell::Told {
+        draft: &draft,
+        home: &home,
+        command,
+        named_in: named.took,
+        probes: named.probes,
+    };
     let report = tell::report(&told, plan, story);
     deliver(&draft, global, &report, json, watching)
 }
@@ -80,11 +88,17 @@ fn deliver(
         trouble = output.write(&json::text(report)).err();
     }
     trouble = watching.finish(report).err().or(trouble);
-    let on_stdout = [&draft.json, &draft.ndjson].into_iter().all(|sink| *sink != Some(Sink::Stdout));
-    let terminal = if on_stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
+    let on_stdout =
+        [&draft.json, &draft.ndjson].into_iter().all(|sink| *sink != Some(Sink::Stdout));
+    let terminal =
+        if on_stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
     let color = global.color.decide(terminal, |name| std::env::var(name).ok());
     let width = if terminal { limits::terminal_width().map_or(WIDTH, usize::from) } else { WIDTH };
-    let text = summary::render(report, width, color);
+    let written: Vec<String> = [&draft.json, &draft.ndjson].into_iter().filter_map(named).collect();
+    let mut text = summary::render(report, width, color);
+    if trouble.is_none() {
+        text.push_str(&summary::last_line(&written, report.exit_code));
+    }
     if on_stdout {
         if let Err(error) = out::print(&text) {
             trouble = trouble.or(Some(stdout_lost(&error)));
@@ -95,6 +109,13 @@ fn deliver(
     match trouble {
         Some(problem) => Err(problem),
         None => Ok(report.exit_code),
+    }
+}
+
+fn named(sink: &Option<Sink>) -> Option<String> {
+    match sink {
+        Some(Sink::File(path)) => Some(path.display().to_string()),
+        _ => None,
     }
 }
 

@@ -18,14 +18,15 @@ use inrush_host::sys::limits;
 const EVERY_SECONDS: u64 = 10;
 
 /// Serves until a signal comes.
-pub fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
+pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
     if let Some(parent) = std::env::var(PARENT).ok().and_then(|pid| pid.parse().ok()) {
         limits::die_with_parent(parent);
     }
     let draft = args.resolve().map_err(|error| error.into_problem())?;
     let json = draft.json.clone().map(Output::open).transpose()?;
     let _reserve = limits::Reserve::hold(8);
-    let server = Server::start(options(&draft)).map_err(|(op, errno)| not_started(&draft, op, errno))?;
+    let server =
+        Server::start(options(&draft)).map_err(|(op, errno)| not_started(&draft, op, errno))?;
     let first = serving::first_line(&draft, server.address, server.descriptor_limit);
     let _ = if draft.json == Some(Sink::Stdout) {
         out::eprint(&first);
@@ -37,7 +38,7 @@ pub fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
     let mut paused = false;
     let end = server.serve(&mut |standing: &Standing| {
         let now_paused = standing.gauges.accept_paused;
-        let due = standing.seconds % EVERY_SECONDS == 0;
+        let due = standing.seconds.is_multiple_of(EVERY_SECONDS);
         if !quiet && (due || now_paused || paused != now_paused) {
             out::eprint(&serving::line(standing));
         }
@@ -97,7 +98,12 @@ fn not_started(draft: &ServeDraft, op: Op, errno: Errno) -> Problem {
         code: "bind",
         exit_code: exit::OWN_FAILURE,
         message: format!("cannot {what} on {}", draft.address),
-        why: vec![format!("{} ({}, {})", errno.meaning(), errno.symbol(), number::count(errno.0.into()))],
+        why: vec![format!(
+            "{} ({}, {})",
+            errno.meaning(),
+            errno.symbol(),
+            number::count(errno.0.into())
+        )],
         help,
     }
 }

@@ -6,7 +6,7 @@ use inrush_host::worker;
 use std::ffi::OsString;
 
 /// Runs the loops of this process until their captain has heard their last word.
-pub fn run(arguments: &[OsString]) -> u8 {
+pub(crate) fn run(arguments: &[OsString]) -> u8 {
     let Some(given) = Given::read(arguments) else { return crate::exit::USAGE };
     limits::die_with_parent(given.parent);
     limits::raise_nofile();
@@ -33,7 +33,8 @@ impl Given {
             let value = value.to_str()?;
             match name.to_str()? {
                 "--control" => {
-                    given.controls = value.split(',').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+                    given.controls =
+                        value.split(',').map(|n| n.parse().ok()).collect::<Option<_>>()?;
                 }
                 "--listener" => given.listener = Some(value.parse().ok()?),
                 "--parent" => given.parent = value.parse().ok()?,

@@ -1,1 +1,6 @@
-//! it
+//! End to end: the built program against this kernel, and against servers that fail on purpose.
+
+mod harness;
+mod report;
+mod scenarios;
+mod servers;

@@ -94,7 +94,14 @@ impl Conn {
     /// Begins a life.
     pub(super) fn begin(&mut self, now: Nanos, flags: u16) {
         let generation = self.generation.wrapping_add(1);
-        *self = Self { since: now, born: now, generation, state: State::Connect, flags, ..Self::unborn() };
+        *self = Self {
+            since: now,
+            born: now,
+            generation,
+            state: State::Connect,
+            flags,
+            ..Self::unborn()
+        };
     }
 
     #[inline]

@@ -94,7 +94,8 @@ impl LoadSwarm {
             return Nanos::MAX;
         }
         let limits = &self.shard.plan.timeouts;
-        let patience = if c.is(CONFIRMED) { limits.reply } else { limits.reply.min(limits.handshake) };
+        let patience =
+            if c.is(CONFIRMED) { limits.reply } else { limits.reply.min(limits.handshake) };
         c.heard.max(self.due_of(c, c.received)) + patience
     }
 

@@ -3,7 +3,9 @@
 use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, State};
 use super::{LoadSwarm, Stage};
 use crate::errno::Errno;
-use crate::failure::{Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, tcp_state};
+use crate::failure::{
+    Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, tcp_state,
+};
 use crate::plan::Reconnect;
 use crate::protocol::ws_frame::opcode;
 use crate::swarm::{ConnId, Order, Orders};
@@ -128,10 +130,12 @@ impl LoadSwarm {
             self.snapshot.gauges.unconfirmed -= u64::from(!confirmed);
             self.settle_messages(now, id.slot, true);
         }
-        if matches!(outcome, Outcome::Eof { .. } | Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE)) {
+        if matches!(outcome, Outcome::Eof { .. } | Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE))
+        {
             self.count_burst(now);
         }
-        let dying = Dying { signature, later: None, words, at: now, until: now + DYING, heard, read: 0 };
+        let dying =
+            Dying { signature, later: None, words, at: now, until: now + DYING, heard, read: 0 };
         self.dying.insert(id.slot, dying);
         self.conns[id.slot as usize].state = State::Dying;
         self.arm(id.slot);

@@ -7,6 +7,9 @@ use crate::failure::{Look, Op, Outcome, Peer};
 use crate::swarm::{ConnId, Order, Orders};
 use crate::time::Nanos;
 
+/// A server is given so long to accept before a place in its queue, or none, is held against it.
+const GRACE: Nanos = Nanos::from_millis(100);
+
 /// A walk over all slots.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Looking {
@@ -37,6 +40,23 @@ impl LoadSwarm {
         false
     }
 
+    /// Begins a walk for those that opened too late for the one at the end of the hold, when nothing
+    /// is opening any more. Says whether it did.
+    pub(super) fn look_at_late(&mut self, now: Nanos) -> bool {
+        let due = self.late_due() <= now;
+        if due {
+            self.late = None;
+            self.looking = Some(Looking::all());
+        }
+        due
+    }
+
+    /// When that walk begins.
+    pub(super) fn late_due(&self) -> Nanos {
+        let waits = self.stopping || self.snapshot.gauges.opening > 0;
+        self.late.filter(|_| !waits).map_or(Nanos::MAX, |at| at + GRACE)
+    }
+
     /// What the look showed.
     pub(super) fn looked(&mut self, now: Nanos, id: ConnId, look: Look, orders: &mut Orders) {
         match self.conns[id.slot as usize].state {
@@ -54,11 +74,15 @@ impl LoadSwarm {
                 self.snapshot.counts.confirmed += 1;
                 self.snapshot.gauges.unconfirmed -= 1;
             }
-            Peer::Absent | Peer::HalfOpen | Peer::Queued
-                if matches!(self.stage, Stage::Quiet(_)) && !c.is(CONFIRMED) =>
-            {
+            Peer::Absent | Peer::HalfOpen | Peer::Queued if !c.is(CONFIRMED) => {
+                let Stage::Quiet(since) = self.stage else { return };
+                let connected_at = c.connected_at();
+                if now < connected_at + GRACE {
+                    self.late = self.late.max(Some(connected_at));
+                    return;
+                }
                 let held = &mut self.snapshot.gauges.held;
-                *held = held.saturating_sub(1);
+                *held = held.saturating_sub(u64::from(connected_at <= since));
                 self.die(now, id, Op::Look, Outcome::NotServed, &[]);
                 self.bury(now, id, look, orders);
             }

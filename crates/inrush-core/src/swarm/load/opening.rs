@@ -1,7 +1,7 @@
 //! From nothing to open: connect, upgrade request, its answer.
 
 use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, State};
-use super::{LoadSwarm, size};
+use super::{LoadSwarm, Stage, size};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::pace::draw;
 use crate::plan::Schedule;
@@ -40,7 +40,8 @@ impl LoadSwarm {
         };
         self.pace.begin(now);
         self.conns[slot as usize].begin(now, flags);
-        let (id, route) = (self.id(slot), crate::ports::route(&self.shard.plan, self.shard.number(slot)));
+        let (id, route) =
+            (self.id(slot), crate::ports::route(&self.shard.plan, self.shard.number(slot)));
         self.alive += 1;
         self.in_window += 1;
         self.snapshot.counts.attempted += 1;
@@ -171,6 +172,8 @@ impl LoadSwarm {
         c.since = first;
         if ws {
             c.flags |= CONFIRMED;
+        } else if matches!(self.stage, Stage::Quiet(_)) {
+            self.late = Some(now);
         }
         let (counts, gauges) = (&mut self.snapshot.counts, &mut self.snapshot.gauges);
         counts.opened += 1;

@@ -116,7 +116,9 @@ impl LoadSwarm {
                 }
             }
             Expect::Reply => {}
-            Expect::Echo if end && (self.partial.is_empty() || !self.partial.contains_key(&id.slot)) => {
+            Expect::Echo
+                if end && (self.partial.is_empty() || !self.partial.contains_key(&id.slot)) =>
+            {
                 let (seq, intact) = self.compare(id, piece);
                 self.replied(now, id, seq, intact, orders);
             }

@@ -32,12 +32,14 @@ pub(super) fn preflight(
 }
 
 /// Says what will be tight.
-pub(super) fn warn(draft: &Draft, findings: &[Finding]) {
+pub(super) fn warn(quiet: bool, findings: &[Finding]) {
+    if quiet {
+        return;
+    }
     for finding in findings.iter().filter(|finding| finding.verdict != Verdict::Fine) {
         let help = finding.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));
         out::eprint(&format!("inrush: preflight: {}{help}\n", line(finding)));
     }
-    let _ = draft;
 }
 
 /// The resolved plan and the findings.
@@ -74,21 +76,22 @@ pub(super) fn describe(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) 
 fn findings(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) -> Vec<Finding> {
     let (soft, hard) = limits::nofile();
     let probes = Probes::open();
-    let in_use = plan.targets.iter().map(|target| ports_in_use(target.address)).max();
-    let ports = places::ports();
-    let local = built_in || plan.targets.iter().any(|target| target.address.ip().is_loopback());
+    let range = places::ports();
+    let in_use = plan.targets.first().map_or(0, |target| ports_in_use(target.address));
     let host = Host {
         nofile_soft: soft,
         nofile_hard: hard,
         nofile_named: draft.nofile.is_some(),
-        port_range: ports,
-        ports_in_use: in_use.unwrap_or(0),
-        memory_bytes: probes.available_memory_bytes(),
-        files_left: probes.files_left(),
-        server_on_this_host: local,
-        built_in_server: built_in,
+        own_descriptors: limits::OWN_USE,
+        port_range: Some(range),
+        time_wait: probes.time_wait(),
+        free_ports: Some(range.saturating_sub(in_use)),
+        sources: plan.sources.len().max(1) as u64,
+        memory_free_bytes: probes.available_memory_bytes(),
+        file_max_left: probes.files_left(),
+        processes_max: None,
     };
-    preflight::check(plan, &host, places::processes(home))
+    preflight::check(plan, &host, places::processes(home), built_in)
 }
 
 fn refusal(plan: &Plan, findings: &[Finding]) -> Problem {
@@ -113,12 +116,6 @@ fn refusal(plan: &Plan, findings: &[Finding]) -> Problem {
 
 fn line(finding: &Finding) -> String {
     let (needs, has) = (number::count(finding.needs), number::count(finding.has));
-    let short = match finding.verdict {
-        Verdict::Fine => "enough".to_owned(),
-        Verdict::Warning => finding.text.clone(),
-        Verdict::Impossible => {
-            format!("short by {}", number::count(finding.needs.saturating_sub(finding.has)))
-        }
-    };
-    format!("{:<12} needs {needs:>11}   has {has:>11} {}   {short}", finding.name, finding.unit)
+    let unit = finding.unit;
+    format!("{:<12} needs {needs:>13}{unit}   has {has:>14}{unit}   {}", finding.name, finding.text)
 }

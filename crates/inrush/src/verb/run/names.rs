@@ -32,8 +32,11 @@ pub(super) fn resolve(draft: &Draft) -> Result<Named, Problem> {
             let took = Nanos(u64::try_from(found.took.as_nanos()).unwrap_or(u64::MAX));
             named.took = Some(named.took.unwrap_or_default() + took);
         }
-        let (address, probes) =
-            if draft.dry_run { (found.addresses[0], 0) } else { answering(&found.addresses, PROBE) };
+        let (address, probes) = if draft.dry_run {
+            (found.addresses[0], 0)
+        } else {
+            answering(&found.addresses, PROBE)
+        };
         named.addresses.push(address);
         named.probes += probes;
     }

@@ -11,28 +11,36 @@ use std::path::{Path, PathBuf};
 
 /// One document's place.
 #[derive(Debug)]
-pub struct Output {
+pub(crate) struct Output {
     place: Place,
 }
 
 #[derive(Debug)]
 enum Place {
     Stdout,
-    File { file: File, temporary: PathBuf, path: PathBuf },
+    File {
+        file: File,
+        temporary: PathBuf,
+        path: PathBuf,
+    },
     /// A pipe or a device is written as it is.
-    Device { file: File, path: PathBuf },
+    Device {
+        file: File,
+        path: PathBuf,
+    },
 }
 
 impl Output {
     /// Opens it.
-    pub fn open(sink: Sink) -> Result<Self, Problem> {
+    pub(crate) fn open(sink: Sink) -> Result<Self, Problem> {
         let path = match sink {
             Sink::Stdout => return Ok(Self { place: Place::Stdout }),
             Sink::File(path) => path,
         };
         let special = std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file());
         let place = if special {
-            let file = File::options().write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
+            let file =
+                File::options().write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
             Place::Device { file, path }
         } else {
             let temporary = beside(&path);
@@ -43,14 +51,14 @@ impl Output {
     }
 
     /// Writes the whole document and gives it its name.
-    pub fn write(self, text: &str) -> Result<(), Problem> {
+    pub(crate) fn write(self, text: &str) -> Result<(), Problem> {
         let mut this = self;
         this.append(text)?;
         this.finish()
     }
 
     /// Writes a part of it.
-    pub fn append(&mut self, text: &str) -> Result<(), Problem> {
+    pub(crate) fn append(&mut self, text: &str) -> Result<(), Problem> {
         let (result, path) = match &mut self.place {
             Place::Stdout => (out::print(text), Path::new("-")),
             Place::File { file, path, .. } | Place::Device { file, path } => {
@@ -61,7 +69,7 @@ impl Output {
     }
 
     /// Gives it its name.
-    pub fn finish(mut self) -> Result<(), Problem> {
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
         match &self.place {
             Place::File { temporary, path, .. } => {
                 let done = std::fs::rename(temporary, path).map_err(|e| unwritable(path, &e));

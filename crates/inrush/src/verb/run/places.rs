@@ -10,13 +10,16 @@ use inrush_host::probe::limits::port_range;
 use inrush_host::sys::limits;
 use std::net::{IpAddr, SocketAddr};
 
+/// A descriptor limit below this has room for one event loop only.
+const LIMIT_PER_LOOP: u64 = 512;
+
 /// Ports of the range that the kernel draws local ports from.
-pub fn ports() -> u64 {
+pub(crate) fn ports() -> u64 {
     port_range().map_or(28_232, |(low, high)| u64::from(high.saturating_sub(low)) + 1)
 }
 
 /// The sources as typed; else, on loopback and past half of one source's range, some of 127/8.
-pub fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Vec<IpAddr> {
+pub(crate) fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Vec<IpAddr> {
     if !draft.sources.is_empty() {
         return draft.sources.clone();
     }
@@ -30,9 +33,12 @@ pub fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Vec<IpAddr> {
 }
 
 /// Threads of this process, or child processes when one has too few descriptors.
-pub fn home(draft: &Draft) -> Home {
+pub(crate) fn home(draft: &Draft) -> Home {
     let connections = draft.connections().max(1);
-    let loops = draft.threads.unwrap_or_else(limits::cores).clamp(1, connections);
+    // Each loop has four descriptors of its own, which a tiny limit cannot spare.
+    let spare = u32::try_from(limits::nofile().0 / LIMIT_PER_LOOP).unwrap_or(u32::MAX).max(1);
+    let cores = limits::cores().min(spare);
+    let loops = draft.threads.unwrap_or(cores).clamp(1, connections);
     let processes = match draft.processes {
         CountOrAuto::Exactly(count) => count.clamp(1, connections),
         CountOrAuto::Auto => {
@@ -47,7 +53,7 @@ pub fn home(draft: &Draft) -> Home {
 }
 
 /// Processes of a home.
-pub fn processes(home: &Home) -> u32 {
+pub(crate) fn processes(home: &Home) -> u32 {
     match home {
         Home::Threads(_) => 1,
         Home::Children(loops) => u32::try_from(loops.len()).unwrap_or(u32::MAX),
@@ -55,7 +61,7 @@ pub fn processes(home: &Home) -> u32 {
 }
 
 /// Event loops of a home.
-pub fn loops(home: &Home) -> u32 {
+pub(crate) fn loops(home: &Home) -> u32 {
     match home {
         Home::Threads(count) => *count,
         Home::Children(loops) => loops.iter().sum(),

@@ -10,22 +10,22 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Names the process that must not be outlived.
-pub const PARENT: &str = "INRUSH_SERVE_PARENT";
+pub(crate) const PARENT: &str = "INRUSH_SERVE_PARENT";
 /// After SIGTERM it has so long to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_WORDS: &str = "listening on ";
 
 /// A running server of ours; ended when dropped.
 #[derive(Debug)]
-pub struct BuiltIn {
+pub(crate) struct BuiltIn {
     child: Child,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl BuiltIn {
     /// Starts it with room for so many connections.
-    pub fn start(connections: u32) -> Result<Self, Problem> {
+    pub(crate) fn start(connections: u32) -> Result<Self, Problem> {
         let limit = limits::nofile().1;
         let needed = processes_needed(u64::from(connections), limit);
         // One to spare: processes do not fill to the last descriptor at the same moment.
@@ -58,7 +58,7 @@ impl BuiltIn {
     }
 
     /// Its process; workers are its children.
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 }

@@ -27,7 +27,12 @@ pub(super) struct Told<'a> {
 }
 
 /// The pure diagnosis over everything so far; live and final alike.
-pub(super) fn causes(plan: &Plan, totals: &Snapshot, facts: &Facts, processes: u32) -> Vec<Diagnosis> {
+pub(super) fn causes(
+    plan: &Plan,
+    totals: &Snapshot,
+    facts: &Facts,
+    processes: u32,
+) -> Vec<Diagnosis> {
     let (connect, upgrade) = (&totals.latencies.connect, &totals.latencies.upgrade);
     let ns = |value: Option<Nanos>| value.map_or(0, |value| value.0);
     diagnose(&Case {
@@ -59,9 +64,11 @@ pub(super) fn report(told: &Told<'_>, plan: Plan, story: Story) -> Report {
     let thresholds = &told.draft.thresholds;
     let verdicts: Vec<_> = thresholds.iter().map(|t| threshold::evaluate(t, &observed)).collect();
     let exit_code = exit::of_run(story.signal, story.workers_lost > 0, &verdicts);
-    let cpu = story.totals.cpu.as_secs_f64() / (story.duration.as_secs_f64() * f64::from(loops.max(1)));
+    let cpu =
+        story.totals.cpu.as_secs_f64() / (story.duration.as_secs_f64() * f64::from(loops.max(1)));
     let cpu_ratio = cpu.is_finite().then_some(cpu.clamp(0.0, 1.0));
-    let rate = conclude::connect_rate(&plan, &story.totals, story.duration, cpu_ratio, &story.facts);
+    let rate =
+        conclude::connect_rate(&plan, &story.totals, story.duration, cpu_ratio, &story.facts);
     Report {
         run: Run {
             id: format!("{:06x}", story.started_unix_ms.rotate_left(3) & 0xff_ffff),

@@ -1,0 +1,15 @@
+//! One test per row of the list of failures: what the server does, what the report must say, with
+//! exact counts, and that the healthy connections of the same run are unharmed.
+
+mod builtin;
+mod descriptors;
+mod handshake;
+mod healthy;
+mod hostile;
+mod killed;
+mod messages;
+mod midlife;
+mod queue;
+mod refusals;
+mod refused;
+mod stopping;

@@ -1,0 +1,102 @@
+//! Connections end while they are in use.
+
+use crate::harness::run;
+use crate::report::Report;
+use crate::servers::{Guest, Server};
+use std::time::Duration;
+
+/// A quarter is reset, a quarter is closed, and half live on.
+fn misuse(guest: Guest) {
+    match guest.index % 4 {
+        0 => guest.reset(),
+        1 => guest.close(),
+        _ => guest.hold(),
+    }
+}
+
+fn check(report: &Report) {
+    let causes = report.causes();
+    let resets: u64 = causes
+        .iter()
+        .filter(|(cause, _)| {
+            ["server-closed-with-unread-data", "server-closed-abortively"].contains(*cause)
+        })
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!(resets, 10, "\n{report}");
+    assert_eq!(causes["server-closed-without-reason"], 10, "\n{report}");
+    assert_eq!(causes.values().sum::<u64>(), 20, "\n{report}");
+    assert_eq!(report.code, 99);
+    assert_eq!(report.classes()["reset-on-read"], 10);
+    // None of them was silently opened again.
+    assert_eq!(report.connections("attempted"), 40);
+    assert_eq!(report.connections("reconnects"), 0);
+    assert_eq!(report.connections("opened"), 40);
+    assert_eq!(report.connections("held"), 20);
+    assert_eq!(report.connections("finished"), 20);
+}
+
+#[test]
+fn a_reset_and_a_close_of_streams_in_use_are_told_apart() {
+    let server = Server::start(|mut guest| {
+        if guest.index % 4 < 2 {
+            guest.echo(3, 64);
+            misuse(guest);
+        } else {
+            guest.echo(usize::MAX, 64);
+        }
+    });
+    let report = run(&format!("tcp://{} -c 40 -r max -d 1s -m 20/s", server.address)).report();
+    check(&report);
+    assert_eq!(report.classes()["eof-clean-close"], 10);
+    // Nothing was on its way when they ended: the peer had answered all it had read.
+    assert!(report.messages("lost") <= 20, "\n{report}");
+    assert!(report.messages("received") >= 20 * 15, "\n{report}");
+}
+
+#[test]
+fn idle_web_sockets_learn_of_it_too() {
+    let server = Server::start(|guest| {
+        let Some(mut guest) = guest.upgrade() else { return };
+        if guest.index % 4 < 2 {
+            guest.sleep(Duration::from_millis(300));
+            misuse(guest);
+        } else {
+            guest.drain();
+        }
+    });
+    let report = run(&format!("ws://{} -c 40 -r max -d 700ms", server.address)).report();
+    check(&report);
+    // A WebSocket never ends in order without a Close frame.
+    assert_eq!(report.classes()["eof-unexpected"], 10);
+    assert_eq!(report.connections("close_unanswered"), 20);
+}
+
+#[test]
+fn a_close_frame_gives_the_reason() {
+    let server = Server::start(|guest| {
+        let Some(mut guest) = guest.upgrade() else { return };
+        if guest.index % 2 == 0 {
+            guest.say(b"\x88\x0c\x03\xf5\x1b[2Jpwned!");
+        }
+        guest.drain();
+    });
+    let report = run(&format!("ws://{} -c 40 -r max -d 500ms", server.address)).report();
+    report.assert_causes(&[("server-closed-with-reason", 20)]);
+    let card = report.card("server-closed-with-reason").to_string();
+    assert!(card.contains("1013"), "{card}");
+    assert!(!card.contains("\\u001b"), "an escape sequence of the peer: {card}");
+}
+
+/// A peer that ignores our Close is its own business: we had begun to end it.
+#[test]
+fn an_unanswered_close_is_counted_and_no_failure() {
+    let server = Server::start(|guest| {
+        let Some(mut guest) = guest.upgrade() else { return };
+        guest.drain();
+    });
+    let report = run(&format!("ws://{} -c 20 -r max -d 200ms", server.address)).report();
+    report.assert_causes(&[]);
+    report.assert_healthy(20);
+    assert_eq!(report.connections("close_unanswered"), 20);
+}
