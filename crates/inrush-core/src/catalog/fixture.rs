@@ -32,6 +32,7 @@ pub(super) struct Seen {
     look: Option<Look>,
     words: Vec<u8>,
     open: (u64, u64),
+    number: u64,
 }
 
 impl Lab {
@@ -149,6 +150,7 @@ impl Seen {
             look: None,
             words: Vec::new(),
             open: (0, 0),
+            number: 1,
         }
     }
 
@@ -198,10 +200,16 @@ impl Seen {
         self
     }
 
+    /// Number of the first of them in the run.
+    pub(super) fn from(mut self, number: u64) -> Self {
+        self.number = number;
+        self
+    }
+
     fn failure(&self, nth: u64) -> Failure {
         Failure {
             at: self.from + self.step * nth,
-            connection: nth + 1,
+            connection: self.number + nth,
             signature: self.key.signature,
             later: None,
             age: self.age,

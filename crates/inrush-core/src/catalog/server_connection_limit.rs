@@ -6,9 +6,10 @@ use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, ProtocolError};
-use crate::tally::Row;
+use crate::tally::{Row, Times};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "server-connection-limit",
@@ -42,17 +43,20 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         let text = format!("it said so: \"{}\"", words::shown(meaning(&words).as_bytes()));
         claim.sure(Confidence::Proven).says(text)
     });
-    let constant = pool.take(|row| refuses(row) && same_number(row));
-    let constant = constant.map(|claim| {
-        let most = claim.rows.iter().map(|row| row.open_max).max().unwrap_or(0);
-        let n = count(claim.count());
-        let text = format!("about {} were open at each of {n} refusals", count(most));
-        let said = seen::last_words(&claim.rows).unwrap_or_default();
-        let quote = format!("its answer: \"{}\"", words::shown(&said));
-        claim.sure(Confidence::Likely).says(text).says(quote).or(&["server-rejected-upgrade"])
-    });
+    let mut constant = None;
+    for target in pool.targets() {
+        let wanted = |row: &Row| row.key.target == target && refuses(row);
+        let rows: Vec<&Row> = pool.rows().iter().filter(|row| wanted(row)).collect();
+        let Some(text) = steady(case, &rows) else { continue };
+        let claim = pool.take(wanted).map(|claim| {
+            let said = seen::last_words(&claim.rows).unwrap_or_default();
+            let quote = format!("its answer: \"{}\"", words::shown(&said));
+            claim.sure(Confidence::Likely).says(text).says(quote).or(&["server-rejected-upgrade"])
+        });
+        constant = Claim::join(constant, claim);
+    }
     let claim = Claim::join(said, constant)?;
-    let held = claim.rows.iter().map(|row| row.open_max).max().unwrap_or(0).max(1);
+    let held = case.opened.max(1);
     let claim = claim
         .remedy(
             "server",
@@ -118,18 +122,39 @@ fn meaning(words: &[u8]) -> String {
     }
 }
 
-fn same_number(row: &Row) -> bool {
-    let spread = row.open_max.saturating_sub(row.open_min);
-    let spread_in_time = row.times.buckets.len() >= MOMENTS;
-    let steady = row.open_min > 0 && spread * 100 <= row.open_max;
-    row.count >= REFUSALS && spread_in_time && steady
+/// In words, how the refusals show one number of open connections; `None` when they do not.
+fn steady(case: &Case<'_>, rows: &[&Row]) -> Option<String> {
+    let refusals: u64 = rows.iter().map(|row| row.count).sum();
+    let mut times = Times::default();
+    rows.iter().for_each(|row| times.merge(&row.times));
+    if refusals < REFUSALS || times.buckets.len() < MOMENTS {
+        return None;
+    }
+    let n = count(refusals);
+    let least = rows.iter().map(|row| row.open_min).min()?;
+    let most = rows.iter().map(|row| row.open_max).max()?;
+    if least > 0 && (most - least.min(most)) * 100 <= most {
+        let open = count(most);
+        return Some(format!(
+            "the number open at each of {n} refusals was the same: {open} a loop"
+        ));
+    }
+    // Each event loop counts its own; together they show the limit by who was let in: the first
+    // ones, and nobody after them.
+    let first = rows.iter().flat_map(|row| &row.examples).map(|one| one.connection).min()?;
+    let all = case.opened > 0 && case.plan.lifetime.is_none();
+    let nobody_later = (case.opened + refusals) * 100 >= case.attempted * 99;
+    (all && nobody_later && first * 100 >= case.opened * 99).then(|| {
+        let opened = count(case.opened);
+        format!("the first {opened} were let in, and none of the {n} after them")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
-    use crate::failure::{Op, Outcome, Phase};
+    use crate::failure::{Op, Outcome, Peer, Phase};
 
     fn status(code: u16, words: &[u8]) -> Seen {
         let outcome = Outcome::Protocol(ProtocolError::Status(code));
@@ -168,6 +193,19 @@ mod tests {
         check(19, 50, 500, 500, other, Confidence::Proven);
         check(200, 0, 500, 500, other, Confidence::Proven);
         check(200, 5, 0, 0, other, Confidence::Proven);
+    }
+
+    #[test]
+    fn loops_that_share_a_limit_unevenly_show_it_by_who_was_let_in() {
+        let check = |from_number, cause| {
+            let seen = |open| status(503, PLAIN).every(0, 1).open(open, open).from(from_number);
+            let mut lab = Lab::ws().opened(500).book(300, seen(230));
+            lab.attempted = 1_000;
+            let found = lab.book(200, seen(270).peer(Peer::Absent)).diagnoses();
+            assert_eq!((found[0].cause.as_str(), found[0].count), (cause, 500));
+        };
+        check(501, "server-connection-limit");
+        check(3, "server-rejected-upgrade");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use inrush_core::dispatch::ToCaptain;
 use inrush_core::errno::Errno;
 use inrush_core::evidence::Facts;
 use inrush_core::latency::Latencies;
-use inrush_core::plan::{Job, Plan};
+use inrush_core::plan::{Expect, Job, Plan};
 use inrush_core::report::{Series, StoppedBy};
 use inrush_core::snapshot::Snapshot;
 use inrush_core::swarm::Command;
@@ -437,6 +437,19 @@ impl<'a> Storm<'a> {
             .map(|member| member.told.attempted - member.told.decided)
             .sum();
         let workers_lost = self.crew.members.iter().filter(lost).count();
+        if workers_lost > 0 && matches!(self.plan.messages.expect, Expect::Echo | Expect::Reply) {
+            // Nobody will say what became of their messages: they were not awaited to the end.
+            let counts = &mut self.collector.totals.counts;
+            let settled = counts.received + counts.lost + counts.messages_unfinished;
+            counts.messages_unfinished += counts.sent.saturating_sub(settled);
+        }
+        let matched = matches!(self.plan.messages.expect, Expect::Echo | Expect::Reply);
+        if workers_lost > 0 && matched {
+            // What became of a lost worker's messages is not known; lost they are not.
+            let counts = &mut self.collector.totals.counts;
+            counts.messages_unfinished =
+                counts.sent.saturating_sub(counts.received + counts.lost);
+        }
         evidence.after(self.collector.peak);
         let finished_early = self.stage < Stage::Drain;
         let stopped_by = match self.stopped {

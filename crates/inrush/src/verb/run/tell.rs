@@ -7,7 +7,7 @@ use crate::show::secret;
 use inrush_core::catalog::diagnose;
 use inrush_core::conclude;
 use inrush_core::diagnosis::{Case, Diagnosis};
-use inrush_core::evidence::{Facts, Source};
+use inrush_core::evidence::{Fact, Facts, Source};
 use inrush_core::plan::Plan;
 use inrush_core::report::{Client, Report, Run};
 use inrush_core::snapshot::Snapshot;
@@ -49,9 +49,11 @@ pub(super) fn causes(
 }
 
 /// The report of a run.
-pub(super) fn report(told: &Told<'_>, plan: Plan, story: Story) -> Report {
+pub(super) fn report(told: &Told<'_>, plan: Plan, mut story: Story) -> Report {
     let processes = places::processes(told.home);
     let loops = places::loops(told.home);
+    let cpu_ratio = cpu_ratio(&story, loops);
+    state_own_load(&mut story, cpu_ratio);
     let diagnoses = causes(&plan, &story.totals, &story.facts, processes);
     let observed = Observed {
         plan: &plan,
@@ -64,9 +66,6 @@ pub(super) fn report(told: &Told<'_>, plan: Plan, story: Story) -> Report {
     let thresholds = &told.draft.thresholds;
     let verdicts: Vec<_> = thresholds.iter().map(|t| threshold::evaluate(t, &observed)).collect();
     let exit_code = exit::of_run(story.signal, story.workers_lost > 0, &verdicts);
-    let cpu =
-        story.totals.cpu.as_secs_f64() / (story.duration.as_secs_f64() * f64::from(loops.max(1)));
-    let cpu_ratio = cpu.is_finite().then_some(cpu.clamp(0.0, 1.0));
     let rate =
         conclude::connect_rate(&plan, &story.totals, story.duration, cpu_ratio, &story.facts);
     Report {
@@ -99,6 +98,25 @@ pub(super) fn report(told: &Told<'_>, plan: Plan, story: Story) -> Report {
         environment: environment::read(),
         totals: story.totals,
         plan,
+    }
+}
+
+/// CPU per loop, 0-1.
+fn cpu_ratio(story: &Story, loops: u32) -> Option<f64> {
+    let available = story.duration.as_secs_f64() * f64::from(loops.max(1));
+    let ratio = story.totals.cpu.as_secs_f64() / available;
+    ratio.is_finite().then_some(ratio.clamp(0.0, 1.0))
+}
+
+/// Our own lateness and CPU are facts too: a cause may have to be looked for here.
+fn state_own_load(story: &mut Story, cpu_ratio: Option<f64>) {
+    let lag = story.totals.latencies.lag.quantile(0.99).map(|lag| lag.0 / 1_000);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+    let cpu = cpu_ratio.map(|ratio| (ratio * 100.0) as u64);
+    for (source, after) in [(Source::SendLagP99, lag), (Source::OwnCpu, cpu)] {
+        if after.is_some() {
+            story.facts.set(Fact { source, host: environment::host(), before: None, after });
+        }
     }
 }
 
