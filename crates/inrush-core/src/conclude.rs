@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 
 /// Asked and achieved rates may differ by so much before a reason is due.
 const TOLERANCE: f64 = 0.05;
+/// A ramp this much longer than planned says nothing.
+const HICCUP: Nanos = Nanos::from_millis(100);
 /// Send lag above which our own lateness colours the latencies.
 const LAG_LIMIT: Nanos = Nanos::from_millis(1);
 /// Ports of the Linux default range 32768-60999.
@@ -42,12 +44,18 @@ pub fn connect_rate(
     let achieved = (attempted > 0 && ramp > Nanos::ZERO)
         .then(|| planned.saturating_sub(first) as f64 / ramp.as_secs_f64());
     let reason = match (asked, achieved) {
-        (Some(asked), Some(achieved)) if achieved < asked * (1.0 - TOLERANCE) => {
+        (Some(asked), Some(achieved)) if fell_behind(asked, achieved, ramp) => {
             Some(slow_because(plan, totals, cpu_ratio, facts))
         }
         _ => None,
     };
     ConnectRate { asked_per_second: asked, achieved_per_second: achieved, reason }
+}
+
+/// More than the tolerance, and late by more than a scheduler's hiccup.
+fn fell_behind(asked: f64, achieved: f64, ramp: Nanos) -> bool {
+    let late = ramp.as_secs_f64() * (1.0 - achieved / asked);
+    achieved < asked * (1.0 - TOLERANCE) && late > HICCUP.as_secs_f64()
 }
 
 fn slow_because(plan: &Plan, totals: &Snapshot, cpu: Option<f64>, facts: &Facts) -> String {

@@ -40,6 +40,9 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
         }
     }
     let named = names::resolve(&draft)?;
+    if !global.quiet {
+        named.said.iter().for_each(|line| out::eprint(&format!("inrush: {line}\n")));
+    }
     if draft.dry_run {
         return dry_run(draft, named.addresses);
     }

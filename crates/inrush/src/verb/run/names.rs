@@ -21,6 +21,8 @@ pub(super) struct Named {
     pub(super) took: Option<Nanos>,
     /// Probe connects.
     pub(super) probes: u64,
+    /// Which address of a name with several is used.
+    pub(super) said: Vec<String>,
 }
 
 pub(super) fn resolve(draft: &Draft) -> Result<Named, Problem> {
@@ -37,6 +39,9 @@ pub(super) fn resolve(draft: &Draft) -> Result<Named, Problem> {
         } else {
             answering(&found.addresses, PROBE)
         };
+        if probes > 0 {
+            named.said.push(format!("{host} is {address}: the address that answers a probe is used"));
+        }
         named.addresses.push(address);
         named.probes += probes;
     }
