@@ -88,7 +88,8 @@ enum Borrowed<'a> {
     Finished(&'a Snapshot),
 }
 
-/// Takes one message off the front of `bytes`: it and its length, or `None` when it is not all there.
+/// Takes one message off the front of `bytes`: it and its length, or `None` when it is not all
+/// there.
 pub fn decode_to_worker(bytes: &[u8]) -> Result<Option<(ToWorker, usize)>, Malformed> {
     let Some((json, _, length)) = split(bytes)? else { return Ok(None) };
     Ok(Some((serde_json::from_slice(json).map_err(|_| Malformed::Json)?, length)))

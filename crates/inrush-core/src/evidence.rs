@@ -22,7 +22,8 @@ pub enum Source {
     SystemDescriptors,
     /// `fs.file-max`.
     SystemDescriptorLimit,
-    /// A counter of `/proc/net/{snmp,netstat}`, of the network namespace: ("TcpExt", "ListenOverflows").
+    /// A counter of `/proc/net/{snmp,netstat}`, of the network namespace: ("TcpExt",
+    /// "ListenOverflows").
     Counter(String, String),
     /// Sockets in TIME-WAIT (`/proc/net/sockstat`).
     TimeWait,

@@ -156,7 +156,8 @@ pub enum Peer {
         /// Whether bytes of ours lie unread there.
         unread: bool,
     },
-    /// The server has closed its side and its data are still in flight (FIN-WAIT, LAST-ACK, inode 0).
+    /// The server has closed its side and its data are still in flight (FIN-WAIT, LAST-ACK, inode
+    /// 0).
     Closing,
 }
 

@@ -1,4 +1,5 @@
-//! How a server misbehaves on purpose: at this phase, in this way, for these connections. Data only.
+//! How a server misbehaves on purpose: at this phase, in this way, for these connections. Data
+//! only.
 
 use crate::time::Nanos;
 use serde::{Deserialize, Serialize};

@@ -112,7 +112,8 @@ impl Latencies {
         self.all_mut().into_iter().for_each(Latency::reset);
     }
 
-    /// Makes all of them now and touches their memory, so that it is not booked on connections later.
+    /// Makes all of them now and touches their memory, so that it is not booked on connections
+    /// later.
     pub fn warm(&mut self) {
         for latency in self.all_mut() {
             latency.0.get_or_insert_with(fresh);

@@ -21,8 +21,9 @@ pub fn draw(seed: u64, purpose: u64, number: u64) -> u64 {
         .wrapping_add(number.wrapping_mul(0xd1b5_4a32_d192_ed03)))
 }
 
-/// When a shard's connects are due. Worker `index` of `of` opens its k-th at `(k * of + index) / rate`,
-/// so the sum is smooth; one that is behind catches up at twice its rate and never in a burst.
+/// When a shard's connects are due. Worker `index` of `of` opens its k-th at `(k * of + index) /
+/// rate`, so the sum is smooth; one that is behind catches up at twice its rate and never in a
+/// burst.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     rate: Rate,
@@ -52,8 +53,10 @@ impl Pace {
     pub fn begin(&mut self, now: Nanos) {
         self.begun += 1;
         if let Rate::Every { count, per } = self.rate {
-            let gap = u128::from(per.0) * u128::from(self.of) / u128::from(count.max(1));
-            self.earliest = now + Nanos(u64::try_from(gap / 2).unwrap_or(u64::MAX));
+            // Rounded up: never above twice the rate, not by a nanosecond.
+            let gap = u128::from(per.0) * u128::from(self.of);
+            let half = gap.div_ceil(2 * u128::from(count.max(1)));
+            self.earliest = now + Nanos(u64::try_from(half).unwrap_or(u64::MAX));
         }
     }
 }

@@ -174,7 +174,8 @@ pub struct Plan {
     pub max_opening: u32,
 }
 
-/// One worker's part of a plan. Connection `k` of shard `i` of `n` is number `k * n + i` of the run.
+/// One worker's part of a plan. Connection `k` of shard `i` of `n` is number `k * n + i` of the
+/// run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shard {
     /// Which part.

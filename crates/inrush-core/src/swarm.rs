@@ -55,7 +55,8 @@ pub enum Close {
 /// What to do. Plain data without a lifetime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// socket(), bind() to `sources[source]` unless it is `u16::MAX`, connect() to `targets[target]`.
+    /// socket(), bind() to `sources[source]` unless it is `u16::MAX`, connect() to
+    /// `targets[target]`.
     Open {
         /// Who.
         id: ConnId,

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 /// Examples kept of one row.
 pub const EXAMPLES: usize = 8;
-/// Rows of one tally; what comes beyond is folded into the row with the same signature, peer unseen.
+/// Rows of one tally; what comes beyond is folded into the row with the same signature, peer
+/// unseen.
 pub const ROWS: usize = 512;
+/// Buckets of ages: enough for all that 64 bits can say.
+const BUCKETS: u16 = 2_000;
 /// Time buckets of one row before neighbours are merged.
 const TIMES: usize = 4_096;
 
@@ -82,20 +85,22 @@ impl Ages {
     /// The middle of a bucket.
     pub fn value(bucket: u16) -> Nanos {
         let mut value = 1_000_u64;
-        for _ in 0..bucket {
-            value += (value / 50).max(1);
+        for _ in 0..bucket.min(BUCKETS) {
+            value = value.saturating_add((value / 50).max(1));
         }
-        Nanos(value + value / 100)
+        Nanos(value.saturating_add(value / 100))
     }
 
     fn bucket(age: Nanos) -> u16 {
         // Integer steps of 2 %, so that every machine agrees on the borders.
         let (mut low, mut bucket) = (1_000_u64, 0_u16);
-        while low + (low / 50).max(1) <= age.0 && bucket < 2_000 {
-            low += (low / 50).max(1);
-            bucket += 1;
+        loop {
+            let next = low.saturating_add((low / 50).max(1));
+            if next > age.0 || bucket == BUCKETS {
+                return bucket;
+            }
+            (low, bucket) = (next, bucket + 1);
         }
-        bucket
     }
 
     fn merge(&mut self, other: &Self) {
@@ -181,8 +186,10 @@ impl Row {
 
     fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        let room = EXAMPLES.saturating_sub(self.examples.len());
-        self.examples.extend(other.examples.iter().take(room).cloned());
+        // The earliest of both, so that the order of merging does not matter.
+        self.examples.extend(other.examples.iter().cloned());
+        self.examples.sort_by_key(|example| (example.at, example.connection));
+        self.examples.truncate(EXAMPLES);
         self.ages.merge(&other.ages);
         self.times.merge(&other.times);
         self.retransmitted += other.retransmitted;

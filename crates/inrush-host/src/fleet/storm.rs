@@ -1,5 +1,6 @@
 //! One load run from the captain's side: prepare, begin, hold, close, and everything that happens
-//! in between. It waits for its workers, for a signal and for the next second, and for nothing else.
+//! in between. It waits for its workers, for a signal and for the next second, and for nothing
+//! else.
 
 use super::children::{self, Children};
 use super::collect::Collector;
@@ -447,8 +448,7 @@ impl<'a> Storm<'a> {
         if workers_lost > 0 && matched {
             // What became of a lost worker's messages is not known; lost they are not.
             let counts = &mut self.collector.totals.counts;
-            counts.messages_unfinished =
-                counts.sent.saturating_sub(counts.received + counts.lost);
+            counts.messages_unfinished = counts.sent.saturating_sub(counts.received + counts.lost);
         }
         evidence.after(self.collector.peak);
         let finished_early = self.stage < Stage::Drain;

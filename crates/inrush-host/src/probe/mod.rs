@@ -128,7 +128,8 @@ impl Probes {
         limits::parse_meminfo(&self.meminfo.as_ref()?.text()?, "MemFree")
     }
 
-    /// Memory that can be had without swapping, in bytes (MemAvailable). Right only before the load.
+    /// Memory that can be had without swapping, in bytes (MemAvailable). Right only before the
+    /// load.
     pub fn available_memory_bytes(&self) -> Option<u64> {
         limits::parse_meminfo(&self.meminfo.as_ref()?.text()?, "MemAvailable")
     }

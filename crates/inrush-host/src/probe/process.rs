@@ -77,8 +77,8 @@ impl ServerWatch {
         self.limit
     }
 
-    /// Reads everything. The most descriptors ever seen stand: when failures are heard of, the server
-    /// may have closed them already.
+    /// Reads everything. The most descriptors ever seen stand: when failures are heard of, the
+    /// server may have closed them already.
     pub fn look(&mut self, facts: &mut Facts) {
         self.looks += 1;
         if self.looks == 1 {

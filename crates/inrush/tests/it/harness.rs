@@ -1,5 +1,5 @@
-//! Runs the built program as a user would: command line in, exit code, stdout and stderr out, within
-//! a time limit. Everything it starts is ended when its value is dropped.
+//! Runs the built program as a user would: command line in, exit code, stdout and stderr out,
+//! within a time limit. Everything it starts is ended when its value is dropped.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};

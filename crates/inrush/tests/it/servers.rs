@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A listening server; its threads end when it is dropped.
 pub(crate) struct Server {
@@ -24,6 +24,8 @@ pub(crate) struct Guest {
     pub(crate) stream: TcpStream,
     /// From 0, in the order of accept().
     pub(crate) index: usize,
+    /// When it was accepted.
+    since: Instant,
     stop: Arc<Stop>,
 }
 
@@ -51,6 +53,18 @@ impl Server {
         Self::on(listen(4_096), None, each)
     }
 
+    /// The same, but only those that speak are numbered: a probe connect says nothing, and must not
+    /// take the place of a connection of the run.
+    pub(crate) fn of_speakers(each: impl Fn(Guest) + Send + Sync + 'static) -> Self {
+        let speakers = AtomicUsize::new(0);
+        Self::start(move |mut guest| {
+            if guest.await_unread() {
+                guest.index = speakers.fetch_add(1, Ordering::SeqCst);
+                each(guest);
+            }
+        })
+    }
+
     /// On a listener; between two accepts it pauses this long.
     pub(crate) fn on(
         listener: TcpListener,
@@ -65,7 +79,8 @@ impl Server {
             let (listener, accepted, stop) = ours;
             while let Ok((stream, _)) = listener.accept() {
                 let index = accepted.fetch_add(1, Ordering::SeqCst);
-                let guest = Guest { stream, index, stop: Arc::clone(&stop) };
+                let since = Instant::now();
+                let guest = Guest { stream, index, since, stop: Arc::clone(&stop) };
                 let each = Arc::clone(&each);
                 std::thread::spawn(move || each(guest));
                 if pause.is_some_and(|pause| stop.wait(pause)) {
@@ -117,9 +132,14 @@ impl Guest {
         true
     }
 
-    /// Waits until something lies unread in the receive queue.
-    pub(crate) fn await_unread(&self) {
-        let _ = self.stream.peek(&mut [0]);
+    /// Waits until this long after it was accepted.
+    pub(crate) fn sleep_until_age(&self, age: Duration) {
+        self.stop.wait((self.since + age).saturating_duration_since(Instant::now()));
+    }
+
+    /// Waits until something lies unread in the receive queue; false when the peer ends instead.
+    pub(crate) fn await_unread(&self) -> bool {
+        self.stream.peek(&mut [0]).is_ok_and(|count| count > 0)
     }
 
     /// Says something; a peer that is gone does not matter.
@@ -165,10 +185,9 @@ impl Guest {
 
     /// Only the opening hand-shake; what follows is up to the caller.
     pub(crate) fn upgrade(self) -> Option<Self> {
-        let Self { stream, index, stop } = self;
-        let ours = stream.try_clone().ok()?;
-        tungstenite::accept(stream).ok()?;
-        Some(Self { stream: ours, index, stop })
+        let ours = self.stream.try_clone().ok()?;
+        tungstenite::accept(self.stream).ok()?;
+        Some(Self { stream: ours, ..self })
     }
 }
 

@@ -40,8 +40,8 @@ impl LoadSwarm {
         false
     }
 
-    /// Begins a walk for those that opened too late for the one at the end of the hold, when nothing
-    /// is opening any more. Says whether it did.
+    /// Begins a walk for those that opened too late for the one at the end of the hold, when
+    /// nothing is opening any more. Says whether it did.
     pub(super) fn look_at_late(&mut self, now: Nanos) -> bool {
         let due = self.late_due() <= now;
         if due {

@@ -40,7 +40,9 @@ pub(super) fn resolve(draft: &Draft) -> Result<Named, Problem> {
             answering(&found.addresses, PROBE)
         };
         if probes > 0 {
-            named.said.push(format!("{host} is {address}: the address that answers a probe is used"));
+            named
+                .said
+                .push(format!("{host} is {address}: the address that answers a probe is used"));
         }
         named.addresses.push(address);
         named.probes += probes;

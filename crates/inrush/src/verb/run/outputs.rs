@@ -1,5 +1,6 @@
-//! Files a run writes. Each is opened before the load, under a temporary name, so that an unwritable
-//! path is told before the first packet and running out of descriptors never loses a result.
+//! Files a run writes. Each is opened before the load, under a temporary name, so that an
+//! unwritable path is told before the first packet and running out of descriptors never loses a
+//! result.
 
 use crate::cli::run::Sink;
 use crate::exit;

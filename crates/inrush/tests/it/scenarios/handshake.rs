@@ -3,6 +3,7 @@
 use crate::harness::{alone, run, serve};
 use crate::report::Report;
 use crate::servers::{Guest, Server};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// Every second connection is misused, the others are served.
@@ -72,15 +73,29 @@ fn a_hundred_closes_a_millisecond_after_the_request_are_no_deadline() {
     report.assert_causes(&[("server-closed-without-reason", 100)]);
 }
 
+/// Closes each connection a second after accept(). One thread closes all: a hundred timers of a
+/// busy host would not go off within the 20 ms that make a deadline.
+fn server_with_a_deadline(reads: impl Fn(usize) -> bool + Send + Sync + 'static) -> Server {
+    let (say, heard) = channel::<Guest>();
+    std::thread::spawn(move || {
+        for guest in heard {
+            guest.sleep_until_age(Duration::from_secs(1));
+            guest.close();
+        }
+    });
+    Server::of_speakers(move |mut guest| {
+        if reads(guest.index) {
+            guest.read_request();
+        }
+        let _ = say.send(guest);
+    })
+}
+
 #[test]
 fn all_closed_after_a_second_is_the_servers_deadline() {
     let _alone = alone();
-    let server = Server::start(|mut guest| {
-        guest.read_request();
-        guest.sleep(Duration::from_secs(1));
-        guest.close();
-    });
-    let report = ws(&server, "-c 100 -d 300ms");
+    let server = server_with_a_deadline(|_| true);
+    let report = run(&format!("ws://{} -c 100 -r 500/s -d 300ms", server.address)).report();
     report.assert_causes(&[("server-handshake-deadline", 100)]);
     assert_eq!(report.card("server-handshake-deadline")["culprit"], "server");
 }
@@ -89,14 +104,8 @@ fn all_closed_after_a_second_is_the_servers_deadline() {
 #[test]
 fn a_deadline_is_one_cause_however_it_is_met() {
     let _alone = alone();
-    let server = Server::start(|mut guest| {
-        if guest.index % 2 == 0 {
-            guest.read_request();
-        }
-        guest.sleep(Duration::from_secs(1));
-        guest.close();
-    });
-    let report = ws(&server, "-c 100 -d 300ms");
+    let server = server_with_a_deadline(|index| index % 2 == 0);
+    let report = run(&format!("ws://{} -c 100 -r 500/s -d 300ms", server.address)).report();
     report.assert_causes(&[("server-handshake-deadline", 100)]);
     assert_eq!(report.classes().len(), 2, "\n{report}");
 }
@@ -142,7 +151,7 @@ fn the_built_in_fault_says_the_same() {
 /// The number open is the same at every refusal, and the words name a limit.
 #[test]
 fn a_server_that_is_full_says_so() {
-    let server = Server::start(|mut guest| {
+    let server = Server::of_speakers(|mut guest| {
         if guest.index < 10 {
             return guest.web_socket();
         }

@@ -56,8 +56,8 @@ fn a_silent_server_on_this_host_is_confirmed_by_a_look() {
     assert_eq!(report.connections("probes"), 0);
 }
 
-/// The look comes a moment after the last connect(): one that the server is just about to accept has
-/// not failed. Who is still opening when the hold ends is not held.
+/// The look comes a moment after the last connect(): one that the server is just about to accept
+/// has not failed. Who is still opening when the hold ends is not held.
 #[test]
 fn a_run_without_a_hold_is_healthy() {
     let server = serve("");

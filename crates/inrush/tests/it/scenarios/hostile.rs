@@ -1,5 +1,5 @@
-//! Servers that mean harm: endless answers, huge frames, escape sequences. Memory stays bounded, the
-//! run ends, and the cause has a name.
+//! Servers that mean harm: endless answers, huge frames, escape sequences. Memory stays bounded,
+//! the run ends, and the cause has a name.
 
 use crate::harness::{Inrush, run};
 use crate::report::Report;

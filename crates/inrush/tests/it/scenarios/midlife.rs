@@ -38,7 +38,7 @@ fn check(report: &Report) {
 
 #[test]
 fn a_reset_and_a_close_of_streams_in_use_are_told_apart() {
-    let server = Server::start(|mut guest| {
+    let server = Server::of_speakers(|mut guest| {
         if guest.index % 4 < 2 {
             guest.echo(3, 64);
             misuse(guest);
@@ -56,7 +56,7 @@ fn a_reset_and_a_close_of_streams_in_use_are_told_apart() {
 
 #[test]
 fn idle_web_sockets_learn_of_it_too() {
-    let server = Server::start(|guest| {
+    let server = Server::of_speakers(|guest| {
         let Some(mut guest) = guest.upgrade() else { return };
         if guest.index % 4 < 2 {
             guest.sleep(Duration::from_millis(300));
@@ -74,7 +74,7 @@ fn idle_web_sockets_learn_of_it_too() {
 
 #[test]
 fn a_close_frame_gives_the_reason() {
-    let server = Server::start(|guest| {
+    let server = Server::of_speakers(|guest| {
         let Some(mut guest) = guest.upgrade() else { return };
         if guest.index % 2 == 0 {
             guest.say(b"\x88\x0c\x03\xf5\x1b[2Jpwned!");
@@ -91,7 +91,7 @@ fn a_close_frame_gives_the_reason() {
 /// A peer that ignores our Close is its own business: we had begun to end it.
 #[test]
 fn an_unanswered_close_is_counted_and_no_failure() {
-    let server = Server::start(|guest| {
+    let server = Server::of_speakers(|guest| {
         let Some(mut guest) = guest.upgrade() else { return };
         guest.drain();
     });
