@@ -47,10 +47,16 @@ pub struct LoadSwarm {
     stopping: bool,
     /// Slots whose connection ended and that shall live again, each not before its time.
     again: VecDeque<(Nanos, u32, u16)>,
+    /// Of a new connection and one that lives again, both due, the new one is next.
+    new_first: bool,
     /// At most so many opening at once; `u32::MAX` at a fixed rate.
     window: u32,
     /// Opening ones that count against it.
     in_window: u32,
+    /// At most so many closing at once, so that an orderly end does not drown the server.
+    close_window: u32,
+    /// Closing ones that count against it.
+    in_close_window: u32,
     requests: Vec<Option<Request>>,
     payload: Vec<u8>,
     tagged: bool,
@@ -100,8 +106,11 @@ impl LoadSwarm {
             stage: Stage::Running(Nanos::MAX),
             stopping: false,
             again: VecDeque::new(),
+            new_first: true,
             window,
             in_window: 0,
+            close_window: (plan.max_opening / shard.of.max(1)).max(1),
+            in_close_window: 0,
             requests: plan.targets.iter().map(request).collect(),
             payload,
             tagged,

@@ -1,8 +1,20 @@
 //! What the core promises, held against models and other implementations.
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::field_reassign_with_default,
+    clippy::print_stdout,
+    reason = "a model that cannot go on is a failed test; its numbers are small"
+)]
 
+mod faults;
 mod frames;
 mod handshakes;
+mod merging;
+mod pacing;
 mod wheel_model;
+mod world;
 
 use proptest::prelude::ProptestConfig;
 

@@ -38,8 +38,11 @@ pub(super) const COMPARED: u16 = 32;
 pub(super) const CONNECTED: u16 = 64;
 /// This life replaces a failed one.
 pub(super) const AGAIN: u16 = 128;
-/// Control bytes were written in this batch: an unwritten tail is kept, not rendered again.
+/// Control bytes, or more than one thing, were written in this batch: an unwritten tail is kept
+/// and not rendered again.
 pub(super) const CONTROL: u16 = 256;
+/// Something was written in this batch.
+pub(super) const WROTE: u16 = 512;
 
 /// One connection: 96 B, held by a test.
 #[derive(Clone, Copy, Debug)]

@@ -12,6 +12,9 @@ use crate::time::Nanos;
 /// How long the answer to our Close is awaited.
 const CLOSE_WAIT: Nanos = Nanos::from_secs(1);
 
+/// One that has been closing this long no longer holds up the others.
+const CLOSE_PATIENCE: Nanos = Nanos::from_millis(100);
+
 impl LoadSwarm {
     /// Sees to it that the connection is woken in time. A wake-up that is set earlier is left: it
     /// finds nothing to do and sets the right one, which is cheaper than moving it each time.
@@ -32,9 +35,7 @@ impl LoadSwarm {
         match self.conns[slot as usize].state {
             State::Connect | State::Upgrade => self.wake_opening(now, slot, orders),
             State::Open => self.wake_open(now, slot, orders),
-            State::Closing if self.due(slot) <= now => {
-                self.finish(now, self.id(slot), false, orders);
-            }
+            State::Closing => self.wake_closing(now, slot, orders),
             State::Dying if self.due(slot) <= now => self.order_look(self.id(slot), orders),
             _ => {}
         }
@@ -51,7 +52,8 @@ impl LoadSwarm {
             State::Connect => self.patience(c).min(c.born + limits.connect),
             State::Upgrade => self.patience(c).min(c.since + limits.handshake),
             State::Open => self.due_open(slot, c),
-            State::Closing => c.since + CLOSE_WAIT,
+            State::Closing if c.is(OVERDUE) => c.since + CLOSE_WAIT,
+            State::Closing => c.since + CLOSE_PATIENCE,
             State::Dying => self.dying.get(&slot).map_or(Nanos::ZERO, |d| d.until),
             State::Looking | State::Gone => Nanos::MAX,
         }
@@ -120,6 +122,16 @@ impl LoadSwarm {
         } else if self.window != u32::MAX && !c.is(OVERDUE) && c.born + PATIENCE <= now {
             c.flags |= OVERDUE;
             self.in_window -= 1;
+        }
+    }
+
+    fn wake_closing(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
+        let c = &mut self.conns[slot as usize];
+        if c.since + CLOSE_WAIT <= now {
+            self.finish(now, self.id(slot), false, orders);
+        } else if !c.is(OVERDUE) && c.since + CLOSE_PATIENCE <= now {
+            c.flags |= OVERDUE;
+            self.in_close_window -= 1;
         }
     }
 

@@ -1,6 +1,6 @@
 //! How connections end: by us, in order; or failed, with their last words and a last look.
 
-use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, State};
+use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, OVERDUE, State};
 use super::{LoadSwarm, Stage};
 use crate::errno::Errno;
 use crate::failure::{
@@ -214,6 +214,8 @@ impl LoadSwarm {
         let c = &mut self.conns[id.slot as usize];
         c.state = State::Closing;
         c.since = now;
+        c.flags &= !OVERDUE;
+        self.in_close_window += 1;
         let gauges = &mut self.snapshot.gauges;
         gauges.open -= 1;
         gauges.unconfirmed -= u64::from(!c.is(CONFIRMED));
@@ -228,6 +230,8 @@ impl LoadSwarm {
 
     /// It is closed.
     pub(super) fn finish(&mut self, now: Nanos, id: ConnId, answered: bool, orders: &mut Orders) {
+        let overdue = self.conns[id.slot as usize].is(OVERDUE);
+        self.in_close_window -= u32::from(!overdue);
         self.snapshot.gauges.closing -= 1;
         self.snapshot.counts.finished += 1;
         self.snapshot.counts.close_unanswered += u64::from(!answered);
@@ -237,6 +241,9 @@ impl LoadSwarm {
 
     /// Closes the next one of all. Says whether there was one.
     pub(super) fn close_one(&mut self, now: Nanos, from: u32, orders: &mut Orders) -> bool {
+        if self.in_close_window >= self.close_window {
+            return false;
+        }
         for slot in from..super::size(self.conns.len()) {
             let (state, id) = (self.conns[slot as usize].state, self.id(slot));
             match state {

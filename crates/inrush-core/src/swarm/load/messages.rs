@@ -1,7 +1,7 @@
 //! Sending: a message when it is due, what a full socket left over, control frames. One writer per
 //! connection by construction: everything leaves through this file.
 
-use super::conn::{CONTROL, OWED, State};
+use super::conn::{CONTROL, OWED, State, WROTE};
 use super::opening::MASK;
 use super::{LoadSwarm, size};
 use crate::pace::draw;
@@ -191,6 +191,8 @@ impl LoadSwarm {
         let c = &mut self.conns[id.slot as usize];
         c.bytes_out += written as u64;
         c.tx_left = 0;
+        // Two messages of one batch may both stay unwritten: only one could be rendered again.
+        c.flags |= if c.is(WROTE) { CONTROL } else { WROTE };
     }
 
     #[inline]
@@ -202,7 +204,7 @@ impl LoadSwarm {
     /// A new input or wake-up: what was written before is carried out.
     #[inline]
     pub(super) fn begin_batch(&mut self, slot: u32) {
-        self.conns[slot as usize].flags &= !CONTROL;
+        self.conns[slot as usize].flags &= !(CONTROL | WROTE);
     }
 }
 

@@ -25,19 +25,7 @@ impl LoadSwarm {
         if self.in_window >= self.window || self.pace.due() > now {
             return false;
         }
-        let (slot, flags) = match self.again.front() {
-            Some((at, slot, flags)) if *at <= now => {
-                let next = (*slot, *flags);
-                self.again.pop_front();
-                next
-            }
-            _ if !self.started() => {
-                self.conns.push(Conn::unborn());
-                self.wheel.push();
-                (size(self.conns.len() - 1), 0)
-            }
-            _ => return false,
-        };
+        let Some((slot, flags)) = self.next_to_open(now) else { return false };
         self.pace.begin(now);
         self.conns[slot as usize].begin(now, flags);
         let (id, route) =
@@ -57,8 +45,26 @@ impl LoadSwarm {
         true
     }
 
+    /// Slot and flags of the next life. New ones and those that live again take turns: a server
+    /// that refuses everybody must not keep the ramp from ending.
+    fn next_to_open(&mut self, now: Nanos) -> Option<(u32, u16)> {
+        let again = self.again.front().is_some_and(|(at, ..)| *at <= now);
+        if !self.started() && (self.new_first || !again) {
+            self.new_first = false;
+            self.conns.push(Conn::unborn());
+            self.wheel.push();
+            return Some((size(self.conns.len() - 1), 0));
+        }
+        if !again {
+            return None;
+        }
+        self.new_first = true;
+        self.again.pop_front().map(|(_, slot, flags)| (slot, flags))
+    }
+
     /// The first time: connect() was answered. Later: there is room to write.
     pub(super) fn writable(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
+        self.begin_batch(id.slot);
         let c = &mut self.conns[id.slot as usize];
         if c.state != State::Connect {
             self.write_on(id, orders);

@@ -11,10 +11,11 @@ pub(crate) fn seed(default: u64) -> u64 {
     seed
 }
 
-/// So many seeds, or the one of the environment.
+/// So many seeds, or the one of the environment; `INRUSH_SEEDS` says how many for a longer search.
 pub(crate) fn seeds(from: u64, count: u64) -> impl Iterator<Item = u64> {
-    let set = std::env::var("INRUSH_SEED").is_ok();
-    (from..from + if set { 1 } else { count }).map(seed)
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let one = number("INRUSH_SEED").map(|_| 1);
+    (from..from + one.or(number("INRUSH_SEEDS")).unwrap_or(count)).map(seed)
 }
 
 /// A stream of random numbers.
@@ -42,7 +43,7 @@ impl Chance {
 
     /// True once in `n` times.
     pub(crate) fn one_in(&mut self, n: u64) -> bool {
-        self.next() % n == 0
+        self.next().is_multiple_of(n)
     }
 
     pub(crate) fn pick<T: Clone>(&mut self, list: &[T]) -> T {

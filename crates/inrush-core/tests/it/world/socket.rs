@@ -72,6 +72,8 @@ pub(crate) struct Sock {
     pub(crate) starved: bool,
     /// It is in the ready list of its program's poller.
     pub(crate) told: bool,
+    /// It was ESTABLISHED once.
+    pub(crate) made: bool,
     /// The peer answered our SYN with a cookie: it has forgotten us.
     pub(crate) cookie: bool,
     pub(crate) segs_in: u32,
@@ -80,11 +82,12 @@ pub(crate) struct Sock {
     pub(crate) tries: u32,
     /// When what is unacknowledged is sent again; never when nothing is.
     pub(crate) again_at: Nanos,
-    /// A timer event is under way.
-    pub(crate) timer: bool,
+    /// When the timer event that counts fires.
+    pub(crate) timer: Option<Nanos>,
     /// No segment of this direction may arrive before this one.
     pub(crate) order: Nanos,
     pub(crate) heard: Nanos,
+    pub(crate) born: Nanos,
     /// All that the program was told was taken, when a test listens.
     pub(crate) tap: Option<Vec<u8>>,
 }
@@ -108,14 +111,16 @@ impl Sock {
             error: None,
             starved: false,
             told: false,
+            made: false,
             cookie: false,
             segs_in: 0,
             retrans: 0,
             tries: 0,
             again_at: Nanos::MAX,
-            timer: false,
+            timer: None,
             order: Nanos::ZERO,
             heard: Nanos::ZERO,
+            born: Nanos::ZERO,
             tap: None,
         }
     }
@@ -151,7 +156,7 @@ impl Sock {
         Look {
             state: self.state as u8,
             bytes_received: self.rcv_nxt,
-            bytes_acked: self.una + u64::from(self.connected()),
+            bytes_acked: self.una + u64::from(self.made),
             unacked: u32::from(self.in_flight() > 0),
             total_retrans: self.retrans,
             segs_in: self.segs_in,
@@ -174,10 +179,5 @@ impl Sock {
             _ if accepted => Peer::Accepted { unread: !self.rcv.is_empty() },
             _ => Peer::Closing,
         }
-    }
-
-    fn connected(&self) -> bool {
-        !matches!(self.state, Tcp::SynSent | Tcp::SynRecv) && (self.segs_in > 1 || self.rcv_nxt > 0)
-            || self.state == Tcp::Established
     }
 }

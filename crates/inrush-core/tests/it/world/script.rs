@@ -1,0 +1,300 @@
+//! Servers that do what a test says, connection by connection. They share nothing with the server
+//! role of the core but its frames' decoder.
+
+use super::role::Role;
+use inrush_core::protocol::ws_frame::{Decoder, Event, Role as Side, apply_mask, put_head};
+use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
+use inrush_core::swarm::{Close, ConnId, Input, Order, Orders, Step};
+use inrush_core::time::Nanos;
+use std::collections::VecDeque;
+
+/// One thing a server does with a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Reads a request to its empty line.
+    ReadRequest,
+    /// Answers the request that was read with 101.
+    Accept,
+    /// Waits until bytes lie unread.
+    AwaitUnread,
+    Say(Vec<u8>),
+    Wait(Nanos),
+    /// Echoes so many messages of a bare stream, of this size.
+    EchoStream(u32, usize),
+    /// Echoes so many messages of a WebSocket; answers no ping and no Close.
+    EchoFrames(u32),
+    /// Reads and forgets until the peer ends; then it closes.
+    Drain,
+    /// Reads no more and keeps it.
+    Hold,
+    /// shutdown(SHUT_WR).
+    Half,
+    Close,
+    Reset,
+}
+
+type Each = Box<dyn Fn(usize) -> Vec<Act>>;
+
+/// A scripted server.
+pub(crate) struct Scripted {
+    each: Each,
+    guests: Vec<Guest>,
+    now: Nanos,
+    /// One accept each so long.
+    accept_every: Option<Nanos>,
+    next_accept: Nanos,
+    accepted: u32,
+}
+
+#[derive(Default)]
+struct Guest {
+    acts: VecDeque<Act>,
+    /// What came, and how much of it was used up.
+    heard: Vec<u8>,
+    used: usize,
+    key: Vec<u8>,
+    decoder: Decoder,
+    message: Vec<u8>,
+    unsaid: Vec<u8>,
+    blocked: bool,
+    reading: bool,
+    /// End of the wait under way.
+    until: Option<Nanos>,
+    /// It goes on at the next look.
+    again: bool,
+    ended: bool,
+    gone: bool,
+}
+
+impl Scripted {
+    pub(crate) fn new(each: impl Fn(usize) -> Vec<Act> + 'static) -> Self {
+        Self {
+            each: Box::new(each),
+            guests: Vec::new(),
+            now: Nanos::ZERO,
+            accept_every: None,
+            next_accept: Nanos::ZERO,
+            accepted: 0,
+        }
+    }
+
+    /// Sleeps so long before each accept.
+    pub(crate) fn slowly(mut self, every: Nanos) -> Self {
+        (self.accept_every, self.next_accept) = (Some(every), every);
+        self
+    }
+
+    /// Goes on with a connection as far as it can.
+    fn go_on(&mut self, slot: u32, orders: &mut Orders) {
+        let id = id(slot);
+        loop {
+            let guest = &mut self.guests[slot as usize];
+            if guest.gone || guest.blocked {
+                return;
+            }
+            if !guest.unsaid.is_empty() {
+                let bytes = std::mem::take(&mut guest.unsaid);
+                orders.write(id, |out| out.extend_from_slice(&bytes));
+                // Whether it was taken whole is known before the next thing is done.
+                guest.again = true;
+                return;
+            }
+            let Some(act) = guest.acts.front().cloned() else { return };
+            if !guest.reading && needs_bytes(&act) {
+                guest.reading = true;
+                orders.push(Order::ReadOn(id, true));
+                return;
+            }
+            if guest.reading && act == Act::Hold {
+                guest.reading = false;
+                orders.push(Order::ReadOn(id, false));
+                return;
+            }
+            if !guest.done(&act, self.now, id, orders) {
+                return;
+            }
+            guest.acts.pop_front();
+        }
+    }
+}
+
+fn needs_bytes(act: &Act) -> bool {
+    matches!(act, Act::ReadRequest | Act::EchoStream(..) | Act::EchoFrames(_) | Act::Drain)
+}
+
+fn id(slot: u32) -> ConnId {
+    ConnId { slot, generation: 1 }
+}
+
+impl Guest {
+    /// Whether this act is done; if not, it goes on when something happens.
+    fn done(&mut self, act: &Act, now: Nanos, id: ConnId, orders: &mut Orders) -> bool {
+        match act {
+            Act::ReadRequest => match read_request(&self.heard[self.used..]) {
+                Asked::Upgrade { key, len, .. } => {
+                    self.key = key.to_vec();
+                    self.use_up(len);
+                    true
+                }
+                _ => self.give_up(id, orders),
+            },
+            Act::Accept => {
+                render_answer(&self.key, None, &mut self.unsaid);
+                true
+            }
+            Act::Say(bytes) => {
+                self.unsaid.extend_from_slice(bytes);
+                true
+            }
+            Act::Wait(time) => {
+                let until = *self.until.get_or_insert(now + *time);
+                if until <= now {
+                    self.until = None;
+                }
+                until <= now
+            }
+            Act::EchoStream(count, size) => self.echo_stream(*count, *size, id, orders),
+            Act::EchoFrames(count) => self.echo_frames(*count, id, orders),
+            Act::Drain => {
+                self.use_up(self.heard.len() - self.used);
+                self.give_up(id, orders)
+            }
+            Act::AwaitUnread => {
+                orders.push(Order::Look(id, u16::MAX));
+                false
+            }
+            Act::Hold => false,
+            Act::Half => self.end(id, Close::Half, orders),
+            Act::Close => self.end(id, Close::Fin, orders),
+            Act::Reset => self.end(id, Close::Rst, orders),
+        }
+    }
+
+    fn end(&mut self, id: ConnId, how: Close, orders: &mut Orders) -> bool {
+        self.gone |= how != Close::Half;
+        orders.push(Order::Close(id, how));
+        true
+    }
+
+    /// It is not done, and when the peer has ended it never will be.
+    fn give_up(&mut self, id: ConnId, orders: &mut Orders) -> bool {
+        if self.ended {
+            self.end(id, Close::Fin, orders);
+        }
+        false
+    }
+
+    fn echo_stream(&mut self, count: u32, size: usize, id: ConnId, orders: &mut Orders) -> bool {
+        if count == 0 {
+            return true;
+        }
+        let Some(echo) = self.heard.get(self.used..self.used + size) else {
+            return self.give_up(id, orders);
+        };
+        self.unsaid.extend_from_slice(echo);
+        self.use_up(size);
+        self.acts.insert(1, Act::EchoStream(count - 1, size));
+        true
+    }
+
+    fn echo_frames(&mut self, count: u32, id: ConnId, orders: &mut Orders) -> bool {
+        if count == 0 {
+            return true;
+        }
+        let mut rest = &self.heard[self.used..];
+        while let Ok(Some(event)) = self.decoder.next(Side::Server, &mut rest) {
+            let Event::Data { text, bytes, end, mask, offset, .. } = event else { continue };
+            let from = self.message.len();
+            self.message.extend_from_slice(bytes);
+            apply_mask(&mut self.message[from..], mask, offset);
+            if end {
+                let first = if text { 0x81 } else { 0x82 };
+                put_head(&mut self.unsaid, first, self.message.len(), None);
+                self.unsaid.append(&mut self.message);
+                let left = rest.len();
+                self.use_up(self.heard.len() - self.used - left);
+                self.acts.insert(1, Act::EchoFrames(count - 1));
+                return true;
+            }
+        }
+        self.use_up(self.heard.len() - self.used);
+        self.give_up(id, orders)
+    }
+
+    fn use_up(&mut self, bytes: usize) {
+        self.used += bytes;
+        if self.used * 2 > self.heard.len() {
+            self.heard.drain(..self.used);
+            self.used = 0;
+        }
+    }
+}
+
+impl Role for Scripted {
+    fn poll(&mut self, now: Nanos, orders: &mut Orders) -> Step {
+        self.now = now;
+        if self.accept_every.is_some() {
+            if self.accepted == 0 && now < self.next_accept {
+                orders.push(Order::AcceptOn(false));
+            } else if self.next_accept <= now {
+                self.next_accept = Nanos::MAX;
+                orders.push(Order::AcceptOn(true));
+                return Step::Again;
+            }
+        }
+        let due = |guest: &Guest| guest.again || guest.until.is_some_and(|at| at <= now);
+        if let Some(slot) = self.guests.iter().position(|guest| !guest.gone && due(guest)) {
+            self.guests[slot].again = false;
+            self.go_on(u32::try_from(slot).unwrap(), orders);
+            return Step::Again;
+        }
+        let living = self.guests.iter().filter(|guest| !guest.gone);
+        let until = living.filter_map(|guest| guest.until).min().unwrap_or(Nanos::MAX);
+        let accept = if self.accept_every.is_some() { self.next_accept } else { Nanos::MAX };
+        Step::Sleep(until.min(accept))
+    }
+
+    fn handle(&mut self, now: Nanos, id: ConnId, input: Input<'_>, orders: &mut Orders) {
+        self.now = now;
+        let guest = &mut self.guests[id.slot as usize];
+        if guest.gone {
+            return;
+        }
+        match input {
+            Input::Accepted => orders.push(Order::ReadOn(id, false)),
+            Input::Writable => guest.blocked = false,
+            Input::Bytes(bytes) => guest.heard.extend_from_slice(bytes),
+            Input::Unwritten(tail) => {
+                guest.unsaid.splice(0..0, tail.iter().copied());
+                guest.blocked = true;
+                return;
+            }
+            Input::Eof => guest.ended = true,
+            Input::Failed(..) => {
+                guest.end(id, Close::Fin, orders);
+                return;
+            }
+            Input::Looked(look) => {
+                let waits = guest.acts.front() == Some(&Act::AwaitUnread);
+                if !waits || look.bytes_received == 0 {
+                    return;
+                }
+                guest.acts.pop_front();
+            }
+            Input::SelfConnected => {}
+        }
+        self.go_on(id.slot, orders);
+    }
+
+    fn accept(&mut self, now: Nanos, orders: &mut Orders) -> Option<ConnId> {
+        let slot = self.guests.len();
+        let acts = (self.each)(slot).into();
+        self.guests.push(Guest { acts, ..Guest::default() });
+        self.accepted += 1;
+        if let Some(every) = self.accept_every {
+            self.next_accept = now + every;
+            orders.push(Order::AcceptOn(false));
+        }
+        Some(id(u32::try_from(slot).unwrap()))
+    }
+}
