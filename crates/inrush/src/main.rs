@@ -1,5 +1,9 @@
 //! The verbs, in the order a user meets them. Arguments in, exit code out.
 #![forbid(unsafe_code)]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "comments of flags are help texts, and they write [::1] and ws://host[:port]"
+)]
 
 mod cli;
 mod exit;

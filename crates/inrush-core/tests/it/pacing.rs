@@ -1,10 +1,11 @@
 //! When things are begun, and how long they are said to have taken: never a burst, never our own
 //! blindness booked on the server, never a stall that hides behind the messages it held back.
 
-use crate::world::{Act, Chance, Costs, World, address, plan, seed, seeds, talking};
+use crate::world::{Act, Chance, Costs, World, address, plan, seed, seeds, talking, target};
 use inrush_core::fault::{Fault, Kind, Select};
 use inrush_core::pace::Pace;
-use inrush_core::plan::{Mode, OnEmfile, Proto, Rate, Scheme, Serve};
+use inrush_core::failure::Class;
+use inrush_core::plan::{Expect, Mode, OnEmfile, Proto, Rate, Schedule, Scheme, Serve};
 use inrush_core::time::Nanos;
 use proptest::prelude::*;
 
@@ -167,4 +168,37 @@ fn a_stall_of_our_own_is_our_own_lag() {
     // 1,500 messages a second, and 200 ms of them late.
     assert!((270..=330).contains(&late), "{late}");
     assert_eq!((out.counts().unsent, out.counts().sent), (0, out.counts().received));
+}
+
+/// More than the loop can send: each connection gets its share of what it can, and those that still
+/// wait for their connect are given up in time.
+#[test]
+fn an_overload_is_shared() {
+    for (expect, schedule) in [
+        (Expect::None, Schedule::Every(Nanos::from_micros(1))),
+        (Expect::Push, Schedule::Closed),
+        (Expect::None, Schedule::Closed),
+    ] {
+        let mut world = World::new(seed(124));
+        world.kernel.taps = true;
+        world.kernel.filtered.insert(address(2));
+        world.script(address(1), |_| vec![Act::Drain]);
+        let mut plan = plan(Scheme::Tcp, 10);
+        plan.targets.push(target(Scheme::Tcp, address(2)));
+        (plan.messages.schedule, plan.messages.expect) = (schedule, expect);
+        plan.timeouts.connect = Nanos::from_millis(10);
+        plan.hold = Nanos::from_millis(40);
+        let out = world.run(&plan);
+        out.assert_classes(&[(Class::ConnectTimeout, 5)]);
+        let times = &out.totals.tally.rows[0].times;
+        assert_eq!(times.span().unwrap().1, Nanos::from_millis(10), "given up in time");
+        out.assert_healthy(5);
+        let mut sent: Vec<_> = out.wires().iter().map(|(_, bytes)| bytes.len()).collect();
+        sent.sort_unstable();
+        let (least, most) = (sent[5], sent[9]);
+        assert!(least > 64_000 && most < 3 * least, "{sent:?}");
+        if schedule == Schedule::Closed {
+            assert!(out.totals.latencies.lag.quantile(1.0).unwrap() < Nanos::from_micros(50));
+        }
+    }
 }

@@ -17,13 +17,17 @@ const CLOSE_PATIENCE: Nanos = Nanos::from_millis(100);
 
 impl LoadSwarm {
     /// Sees to it that the connection is woken in time. A wake-up that is set earlier is left: it
-    /// finds nothing to do and sets the right one, which is cheaper than moving it each time.
+    /// finds nothing to do and sets the right one, which is cheaper than moving it each time. One
+    /// that is late already queues behind those that are due, or it would be woken for ever.
     #[inline]
-    pub(super) fn arm(&mut self, slot: u32) {
+    pub(super) fn arm(&mut self, now: Nanos, slot: u32) {
         let due = self.due(slot);
         if due == Nanos::MAX {
             self.wheel.clear(slot);
-        } else if self.wheel.due(slot) > due {
+            return;
+        }
+        let due = due.max(now);
+        if self.wheel.due(slot) > due {
             self.wheel.set(slot, due);
         }
     }
@@ -40,7 +44,7 @@ impl LoadSwarm {
             _ => {}
         }
         if self.conns[slot as usize].state != State::Gone {
-            self.arm(slot);
+            self.arm(now, slot);
         }
         true
     }
@@ -153,7 +157,9 @@ impl LoadSwarm {
         }
         let due = self.next_send(&c);
         if due <= now && self.may_send() {
-            self.send(now, due, id, orders);
+            // A closed loop has no schedule to be late for.
+            let closed = self.shard.plan.messages.schedule == Schedule::Closed;
+            self.send(now, if closed { now } else { due }, id, orders);
         }
     }
 

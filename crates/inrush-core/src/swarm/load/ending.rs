@@ -138,7 +138,7 @@ impl LoadSwarm {
             Dying { signature, later: None, words, at: now, until: now + DYING, heard, read: 0 };
         self.dying.insert(id.slot, dying);
         self.conns[id.slot as usize].state = State::Dying;
-        self.arm(id.slot);
+        self.arm(now, id.slot);
     }
 
     /// Bytes of a connection that has failed already.
@@ -222,7 +222,7 @@ impl LoadSwarm {
         gauges.closing += 1;
         if ws {
             self.put_control(id, opcode::CLOSE, &1000_u16.to_be_bytes(), orders);
-            self.arm(id.slot);
+            self.arm(now, id.slot);
         } else {
             self.finish(now, id, true, orders);
         }

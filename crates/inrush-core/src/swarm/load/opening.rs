@@ -36,7 +36,7 @@ impl LoadSwarm {
         self.snapshot.counts.reconnects += u64::from(flags & AGAIN != 0);
         self.snapshot.gauges.opening += 1;
         orders.push(Order::Open { id, source: route.source, target: route.target });
-        self.arm(slot);
+        self.arm(now, slot);
         if self.started() && self.snapshot.ramp_ended == Nanos::ZERO {
             self.snapshot.ramp_ended = now.max(Nanos(1));
             self.looking = Some(super::Looking::all());
@@ -80,7 +80,7 @@ impl LoadSwarm {
         if self.is_ws(id.slot) {
             self.conns[id.slot as usize].state = State::Upgrade;
             self.put_request(id, None, orders);
-            self.arm(id.slot);
+            self.arm(now, id.slot);
         } else {
             self.opened(now, id, orders);
         }
@@ -191,7 +191,7 @@ impl LoadSwarm {
         if self.shard.plan.messages.schedule == Schedule::Closed && self.may_send() {
             self.send(now, now, id, orders);
         }
-        self.arm(id.slot);
+        self.arm(now, id.slot);
     }
 
     /// It is opening no more, for good or bad.

@@ -220,7 +220,7 @@ impl LoadSwarm {
             && self.may_send()
         {
             self.send(now, now, id, orders);
-            self.arm(id.slot);
+            self.arm(now, id.slot);
         }
     }
 
