@@ -2,9 +2,9 @@
 //! blindness booked on the server, never a stall that hides behind the messages it held back.
 
 use crate::world::{Act, Chance, Costs, World, address, plan, seed, seeds, talking, target};
+use inrush_core::failure::Class;
 use inrush_core::fault::{Fault, Kind, Select};
 use inrush_core::pace::Pace;
-use inrush_core::failure::Class;
 use inrush_core::plan::{Expect, Mode, OnEmfile, Proto, Rate, Schedule, Scheme, Serve};
 use inrush_core::time::Nanos;
 use proptest::prelude::*;
