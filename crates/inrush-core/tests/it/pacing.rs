@@ -202,3 +202,23 @@ fn an_overload_is_shared() {
         }
     }
 }
+
+/// Without replies to wait for, the room in the socket is the pace: whenever there is some again,
+/// the loop goes on.
+#[test]
+fn a_full_socket_stops_a_loop_only_while_it_is_full() {
+    for scheme in [Scheme::Tcp, Scheme::Ws] {
+        let mut world = World::new(seed(125));
+        // A window of 4,000 bytes each 2 ms is 2 MB in a second.
+        world.kernel.link.delay = (Nanos::from_millis(1), Nanos::from_millis(1));
+        (world.kernel.link.sndbuf, world.kernel.link.rcvbuf) = ((6_000, 6_000), (4_000, 4_000));
+        let begin = if scheme == Scheme::Ws { vec![Act::ReadRequest, Act::Accept] } else { vec![] };
+        world.script(address(1), move |_| [begin.clone(), vec![Act::Drain]].concat());
+        let mut plan = plan(scheme, 2);
+        (plan.messages.schedule, plan.messages.expect) = (Schedule::Closed, Expect::None);
+        let out = world.run(&plan);
+        out.assert_healthy(2);
+        let sent = out.counts().sent_bytes;
+        assert!((2_000_000..5_000_000).contains(&sent), "{sent}");
+    }
+}

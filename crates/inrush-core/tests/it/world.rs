@@ -19,7 +19,7 @@ pub(crate) use kernel::{Kernel, Link};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::{Costs, OWN};
 pub(crate) use script::{Act, Scripted};
-pub(crate) use socket::Pid;
+pub(crate) use socket::{Pid, Sock};
 
 use captain::Captain;
 use inrush_core::plan::{

@@ -1,7 +1,7 @@
 //! Sending: a message when it is due, what a full socket left over, control frames. One writer per
 //! connection by construction: everything leaves through this file.
 
-use super::conn::{CONTROL, OWED, State, WROTE};
+use super::conn::{CONTROL, OWED, QUIET, State, WROTE};
 use super::opening::MASK;
 use super::{LoadSwarm, size};
 use crate::pace::draw;
@@ -94,7 +94,7 @@ impl LoadSwarm {
     }
 
     /// Writes what is left of the message or request under way, then what is owed.
-    pub(super) fn write_on(&mut self, id: ConnId, orders: &mut Orders) {
+    pub(super) fn write_on(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
         let c = &self.conns[id.slot as usize];
         if c.tx_left > 0 {
             let (left, last) = (c.tx_left, c.sent.wrapping_sub(1));
@@ -111,16 +111,19 @@ impl LoadSwarm {
             c.bytes_out += owed.len() as u64;
             orders.write(id, |out| out.extend_from_slice(&owed));
         }
-        self.go_on_closed_loop(id, orders);
+        self.go_on_closed_loop(now, id, orders);
     }
 
     /// A closed loop whose next message found the socket full goes on when there is room.
-    fn go_on_closed_loop(&mut self, id: ConnId, orders: &mut Orders) {
+    fn go_on_closed_loop(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
         let c = &self.conns[id.slot as usize];
-        let waits = c.state == State::Open && c.outstanding() == 0 && c.sent > 0 && c.tx_left == 0;
         let closed = self.shard.plan.messages.schedule == Schedule::Closed;
-        if waits && closed && self.expects_replies() && self.may_send() && !c.is(super::conn::QUIET)
-        {
+        if !closed || c.state != State::Open {
+            return;
+        }
+        if !self.expects_replies() {
+            self.arm(now, id.slot);
+        } else if c.outstanding() == 0 && c.tx_left == 0 && !c.is(QUIET) && self.may_send() {
             let heard = c.heard;
             self.send(heard, heard, id, orders);
         }

@@ -1,6 +1,6 @@
 //! From nothing to open: connect, upgrade request, its answer.
 
-use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, State};
+use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, OWED, State};
 use super::{LoadSwarm, Stage, size};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::pace::draw;
@@ -8,6 +8,7 @@ use crate::plan::Schedule;
 use crate::protocol::ws_handshake;
 use crate::swarm::{ConnId, Order, Orders};
 use crate::time::Nanos;
+use alloc::vec::Vec;
 
 /// Purposes of [`draw`].
 pub(super) const NONCE_LOW: u64 = 1;
@@ -67,7 +68,7 @@ impl LoadSwarm {
         self.begin_batch(id.slot);
         let c = &mut self.conns[id.slot as usize];
         if c.state != State::Connect {
-            self.write_on(id, orders);
+            self.write_on(now, id, orders);
             return;
         }
         let took = now - c.born;
@@ -103,6 +104,25 @@ impl LoadSwarm {
         c.tx_left = 0;
     }
 
+    /// It was answered before the end of its request was written: the rest is kept as bytes,
+    /// because what is rendered again from here on are messages.
+    fn owe_request(&mut self, id: ConnId) {
+        let left = self.conns[id.slot as usize].tx_left as usize;
+        if left == 0 {
+            return;
+        }
+        let target = usize::from(self.target(id.slot));
+        let nonce = self.nonce(id);
+        let Some(request) = &self.requests[target] else { return };
+        let mut whole = Vec::new();
+        request.render(nonce, &mut whole);
+        let rest = whole.split_off(whole.len() - left);
+        self.owed.insert(id.slot, rest);
+        let c = &mut self.conns[id.slot as usize];
+        c.tx_left = 0;
+        c.flags |= OWED;
+    }
+
     /// Takes in bytes of the answer to the upgrade.
     pub(super) fn answer(&mut self, now: Nanos, id: ConnId, bytes: &[u8], orders: &mut Orders) {
         let nonce = self.nonce(id);
@@ -122,6 +142,7 @@ impl LoadSwarm {
                 self.parts.insert(id.slot, kept);
             }
             Ok(Some(head)) => {
+                self.owe_request(id);
                 let c = &mut self.conns[id.slot as usize];
                 c.flags &= !IN_PARTS;
                 let took = now - c.since;

@@ -5,7 +5,7 @@ use crate::world::{Act, OWN, Scripted, World, address, plan, seed, talking, targ
 use inrush_core::diagnosis::Confidence::{Likely, Proven};
 use inrush_core::failure::Class;
 use inrush_core::fault::{Kind, Select};
-use inrush_core::plan::{OnEmfile, Rate, Scheme, Serve};
+use inrush_core::plan::{Expect, OnEmfile, Payload, Rate, Schedule, Scheme, Serve};
 use inrush_core::time::Nanos;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -328,5 +328,34 @@ fn shards_of_a_run_add_up() {
         out.assert_causes(&[("server-rejected-upgrade", 10, Proven)]);
         out.assert_healthy(90);
         assert_eq!(out.counts().received, out.counts().sent);
+    }
+}
+
+/// A server may answer as soon as it has the key. The rest of the request still goes out whole, and
+/// only then the first message.
+#[test]
+fn an_answer_that_comes_before_the_end_of_the_request() {
+    for schedule in [Schedule::Every(ms(10)), Schedule::Closed] {
+        let mut world = World::new(seed(22));
+        // The request has 153 bytes, of which the last four are its end; they go out one by one.
+        world.kernel.link.sndbuf = (1, 1);
+        world.kernel.link.rcvbuf = (149, 149);
+        world.kernel.taps = true;
+        world.change_at(Nanos::from_micros(100), |kernel| {
+            let servers = kernel.socks.iter_mut().filter(|sock| sock.local == address(1));
+            servers.for_each(|sock| sock.snd_room = 4_096);
+        });
+        world.script(address(1), |_| vec![Act::ReadKey, Act::Accept, Act::Drain]);
+        let mut plan = plan(Scheme::Ws, 3);
+        plan.messages.schedule = schedule;
+        plan.messages.expect = Expect::Push;
+        plan.messages.payload = Payload::Generated(20);
+        plan.hold = ms(200);
+        let out = world.run(&plan);
+        out.assert_causes(&[]);
+        for (_, bytes) in out.wires() {
+            let request = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+            assert_eq!(request, Some(149), "{}", bytes.escape_ascii());
+        }
     }
 }

@@ -3,11 +3,11 @@
 use super::captain::Captain;
 use super::kernel::{Counters, Kernel};
 use super::process::Process;
-use super::socket::{Owner, Pid, Tcp};
+use super::socket::{Owner, Pid, Sock, Tcp};
 use inrush_core::catalog::diagnose;
 use inrush_core::diagnosis::{Case, Confidence, Diagnosis};
 use inrush_core::evidence::Facts;
-use inrush_core::failure::{Class, classify};
+use inrush_core::failure::{Class, Failure, classify};
 use inrush_core::plan::{Expect, Plan, Scheme};
 use inrush_core::snapshot::{Counts, Snapshot};
 use inrush_core::time::Nanos;
@@ -126,6 +126,16 @@ impl Outcome {
         wires
     }
 
+    /// What the load's own sockets were when they were looked at last, one per kept failure.
+    pub(crate) fn examples(&self) -> impl Iterator<Item = (&Failure, Vec<&Sock>)> {
+        let examples = self.totals.tally.rows.iter().flat_map(|row| &row.examples);
+        examples.filter_map(|example| {
+            let local = example.look?.local?;
+            let same = |sock: &&Sock| sock.local == local;
+            Some((example, self.kernel.socks.iter().filter(same).collect()))
+        })
+    }
+
     /// When connects were called, in order.
     pub(crate) fn opened_at(&self) -> Vec<Nanos> {
         let lives = self.processes[self.first..].iter().flat_map(|process| &process.lives);
@@ -148,8 +158,7 @@ impl Outcome {
     /// Connections that a living server has and that nobody else knows any more.
     pub(crate) fn leaked(&self) -> usize {
         let held = |pid: Pid| self.processes[pid].alive && pid < self.first;
-        let known =
-            |sock: &&super::socket::Sock| matches!(sock.owner, Owner::Program(pid, _) if held(pid));
+        let known = |sock: &&Sock| matches!(sock.owner, Owner::Program(pid, _) if held(pid));
         self.kernel.socks.iter().filter(known).count()
     }
 
@@ -175,7 +184,7 @@ impl Outcome {
         }
         let diagnosed: u64 = self.diagnoses().iter().map(|diagnosis| diagnosis.count).sum();
         assert_eq!(diagnosed, c.failed, "{}", why());
-        let half = |sock: &super::socket::Sock| sock.state == Tcp::SynRecv;
+        let half = |sock: &Sock| sock.state == Tcp::SynRecv;
         let in_queue = self.kernel.socks.iter().filter(|sock| half(sock)).count();
         let listed: usize = self.kernel.listeners.values().map(|listener| listener.half).sum();
         assert_eq!(in_queue, listed, "the world itself counts wrong");

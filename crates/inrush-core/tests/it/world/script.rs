@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 pub(crate) enum Act {
     /// Reads a request to its empty line.
     ReadRequest,
+    /// Reads a request as far as its key, and not its end.
+    ReadKey,
     /// Answers the request that was read with 101.
     Accept,
     /// Waits until bytes lie unread.
@@ -119,7 +121,10 @@ impl Scripted {
 }
 
 fn needs_bytes(act: &Act) -> bool {
-    matches!(act, Act::ReadRequest | Act::EchoStream(..) | Act::EchoFrames(_) | Act::Drain)
+    matches!(
+        act,
+        Act::ReadRequest | Act::ReadKey | Act::EchoStream(..) | Act::EchoFrames(_) | Act::Drain
+    )
 }
 
 fn id(slot: u32) -> ConnId {
@@ -138,6 +143,18 @@ impl Guest {
                 }
                 _ => self.give_up(id, orders),
             },
+            Act::ReadKey => {
+                let name = b"Sec-WebSocket-Key: ";
+                let at = self.heard.windows(name.len()).position(|part| part == name);
+                let from = at.map_or(usize::MAX - 24, |at| at + name.len());
+                match self.heard.get(from..from + 24) {
+                    Some(key) => {
+                        self.key = key.to_vec();
+                        true
+                    }
+                    None => self.give_up(id, orders),
+                }
+            }
             Act::Accept => {
                 render_answer(&self.key, None, &mut self.unsaid);
                 true

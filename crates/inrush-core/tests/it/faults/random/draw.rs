@@ -191,7 +191,10 @@ fn random_fault(chance: &mut Chance) -> Kind {
 fn random_script(chance: &mut Chance) -> Vec<Act> {
     let mut acts = Vec::new();
     if chance.one_in(2) {
-        acts.extend([Act::ReadRequest, Act::Accept]);
+        acts.extend([
+            chance.pick(&[Act::ReadRequest, Act::ReadRequest, Act::ReadKey]),
+            Act::Accept,
+        ]);
     }
     for _ in 0..chance.between(0, 5) {
         let (count, time) = (chance.between(0, 5) as u32, ms(chance, 0, 300));
