@@ -64,17 +64,18 @@ fn begin<R: Role>(swarm: R, hands: Hands, mut link: Link) -> Result<(), Broken> 
     Loop::new(swarm, hands, link, zero).run()
 }
 
-/// Runs one loop for each inherited control socket, each in a thread of its own.
+/// Runs one loop for each inherited control socket: the first in the calling thread, because a
+/// process of one thread shares its descriptor table with nobody, the others in threads.
 pub fn run_inherited(controls: &[i32], listener: Option<i32>) -> Result<(), Broken> {
     let take = |number: i32| inherited::take(number).map_err(Broken::Errno);
     let listener = listener.map(take).transpose()?;
+    let Some((first, others)) = controls.split_first() else { return Ok(()) };
     let mut threads = Vec::new();
-    for number in controls {
+    for number in others {
         let (control, listener) = (take(*number)?, duplicate(listener.as_ref())?);
         threads.push(std::thread::spawn(move || run(control, listener)));
     }
-    drop(listener);
-    let mut result = Ok(());
+    let mut result = run(take(*first)?, listener);
     for thread in threads {
         result = result.and(thread.join().unwrap_or(Err(Broken::Ended)));
     }
@@ -129,14 +130,14 @@ impl<R: Role> Loop<R> {
             let now = self.now();
             let step = self.swarm.poll(now, &mut self.orders);
             self.carry_out();
-            let until = match step {
-                Step::Again => Nanos::ZERO,
-                Step::Sleep(until) => until.min(self.next_interval),
+            let told = self.tell_in_time(now)?;
+            let timeout = match step {
+                Step::Sleep(until) if self.ready.is_empty() => {
+                    until.min(self.next_interval).min(told) - self.now()
+                }
+                Step::Again | Step::Sleep(_) => Nanos::ZERO,
                 Step::Done => return self.finish(),
             };
-            let until = until.min(self.tell_in_time()?);
-            let idle = self.ready.is_empty();
-            let timeout = if idle { until - self.now() } else { Nanos::ZERO };
             if !self.look(timeout)? {
                 return Ok(());
             }
@@ -144,8 +145,7 @@ impl<R: Role> Loop<R> {
     }
 
     /// Tells the captain what is due, and says when it has to be done again.
-    fn tell_in_time(&mut self) -> Result<Nanos, Broken> {
-        let now = self.now();
+    fn tell_in_time(&mut self, now: Nanos) -> Result<Nanos, Broken> {
         let urgent = self.swarm.urgent() || self.hands.just_filled();
         if now >= self.next_interval || (urgent && now - self.last_sent >= URGENT_GAP) {
             self.emit(now)?;

@@ -88,7 +88,7 @@ impl Evidence {
         for pid in &options.server_pids {
             evidence.watch(*pid);
         }
-        evidence.own_facts(plan);
+        evidence.own_facts(plan, options.ports_in_use);
         evidence
     }
 
@@ -188,7 +188,7 @@ impl Evidence {
         self.facts
     }
 
-    fn own_facts(&mut self, plan: &Plan) {
+    fn own_facts(&mut self, plan: &Plan, ports_in_use: u64) {
         let (soft, hard) = limits::nofile();
         let mut set = |source, value| {
             self.facts.set(Fact { source, host: host(), before: Some(value), after: Some(value) });
@@ -199,9 +199,7 @@ impl Evidence {
         if let Some((low, high)) = ranges::port_range() {
             let ports = u64::from(high.saturating_sub(low)) + 1;
             set(Source::PortRange, ports);
-            if let Some(first) = plan.targets.first() {
-                set(Source::FreePorts, ports.saturating_sub(ports_in_use(first.address)));
-            }
+            set(Source::FreePorts, ports.saturating_sub(ports_in_use));
         }
     }
 
@@ -272,6 +270,7 @@ impl Evidence {
 }
 
 /// Local ports that the busiest source address uses towards this destination, TIME-WAIT included.
+/// It looks through all sockets of the host, so it is asked once.
 pub fn ports_in_use(to: SocketAddr) -> u64 {
     let used = SockDiag::open().and_then(|mut diag| diag.connected_ports(to));
     used.ok().and_then(|used| used.into_values().max()).map_or(0, u64::from)

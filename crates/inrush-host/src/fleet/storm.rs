@@ -51,6 +51,9 @@ pub struct Options {
     pub server_parent: Option<u32>,
     /// Whether counters are read.
     pub evidence: bool,
+    /// Local ports in use towards the first target when the plan was checked
+    /// ([`super::evidence::ports_in_use`]).
+    pub ports_in_use: u64,
 }
 
 /// Where a run stands.

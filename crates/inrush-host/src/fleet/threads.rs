@@ -1,11 +1,13 @@
 //! Workers in this process: a thread each.
 
 use crate::link::pair;
-use crate::sys::code;
+use crate::sys::{code, table};
 use crate::worker;
 use inrush_core::errno::Errno;
-use rustix::fd::OwnedFd;
-use std::thread::JoinHandle;
+use rustix::fd::{AsRawFd, OwnedFd};
+use std::io;
+use std::sync::mpsc;
+use std::thread::{Builder, JoinHandle};
 
 /// Starts `count` workers in threads. Gives the captain's ends of their links.
 pub fn start(count: u32, listener: Option<&OwnedFd>) -> Result<(Vec<OwnedFd>, Threads), Errno> {
@@ -16,17 +18,38 @@ pub fn start(count: u32, listener: Option<&OwnedFd>) -> Result<(Vec<OwnedFd>, Th
             Some(fd) => Some(fd.try_clone().map_err(|error| code(&error))?),
             None => None,
         };
-        let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-        let handle = thread
-            .spawn(move || {
-                // Its captain sees a broken link, and says so with the numbers it knows.
+        let thread = Builder::new().name(format!("worker-{index}"));
+        // A limit is one per table: several loops share the process's, as people expect of it, and
+        // a server's descriptors are looked for in its process (`--server-pid`).
+        let handle = if count == 1 && listener.is_none() {
+            spawn_apart(thread, theirs)
+        } else {
+            // Its captain sees a broken link, and says so with the numbers it knows.
+            thread.spawn(move || {
                 let _ = worker::run(theirs, listener);
             })
-            .map_err(|error| code(&error))?;
+        };
+        handles.push(handle.map_err(|error| code(&error))?);
         ends.push(ours);
-        handles.push(handle);
     }
     Ok((ends, Threads(handles)))
+}
+
+/// Starts a worker whose thread has a descriptor table of its own.
+fn spawn_apart(thread: Builder, theirs: OwnedFd) -> io::Result<JoinHandle<()>> {
+    let (say, hear) = mpsc::channel();
+    let number = theirs.as_raw_fd();
+    let handle = thread.spawn(move || {
+        let control = table::separate(number);
+        // The captain waits for this word, or for the end of the thread.
+        let _ = say.send(());
+        if let Ok(control) = control {
+            let _ = worker::run(control, None);
+        }
+    })?;
+    let _ = hear.recv();
+    drop(theirs);
+    Ok(handle)
 }
 
 /// Running worker threads.

@@ -35,14 +35,17 @@ pub fn set_nofile(soft: u64) -> Result<(), Errno> {
     setrlimit(Resource::Nofile, Rlimit { current: Some(soft), ..limit }).map_err(errno)
 }
 
-/// Descriptors this process holds.
+/// Descriptors of the calling thread's table, which is the process's unless it has its own.
+const FOLDER: &str = "/proc/thread-self/fd";
+
+/// Descriptors this process holds; of a thread with a table of its own, those in there.
 pub fn open_descriptors() -> u64 {
     // Since Linux 6.2 the size of this folder is their number.
-    let size = stat("/proc/self/fd").map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
+    let size = stat(FOLDER).map_or(0, |stat| u64::try_from(stat.st_size).unwrap_or(0));
     if size > 0 {
         return size;
     }
-    match std::fs::read_dir("/proc/self/fd") {
+    match std::fs::read_dir(FOLDER) {
         // One of them is the folder itself.
         Ok(entries) => (entries.count() as u64).saturating_sub(1),
         Err(error) if super::code(&error) == Errno::EMFILE => nofile().0,

@@ -10,6 +10,7 @@ pub mod poll; // readiness and precise wake-ups
 pub mod signal; // SIGINT and SIGTERM
 pub mod sock_diag; // the other side of our sockets, when it is on this host
 pub mod socket; // non-blocking sockets
+pub mod table; // a descriptor table for one thread alone
 pub mod tcp_info; // what the kernel knows about one socket
 
 use inrush_core::errno::Errno;

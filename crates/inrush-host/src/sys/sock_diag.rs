@@ -83,6 +83,7 @@ impl SockDiag {
             src: any(one.src.is_ipv6(), one.src.port()),
             dst: any(one.src.is_ipv6(), 0),
             dump: true,
+            both: false,
         };
         let mut group: Option<Listener> = None;
         self.ask(&question, |socket| {
@@ -102,30 +103,29 @@ impl SockDiag {
     }
 
     /// Local ports in use towards `to`, by local address: connected, ending or in TIME-WAIT. A
-    /// dump of all connections: about 1.2 s per million.
+    /// pass over all sockets of the host, which tells those of this port alone: 6 ms for the empty
+    /// table, 30 ns for each other socket, about 1.2 us for each that is told.
     pub fn connected_ports(&mut self, to: SocketAddr) -> Result<BTreeMap<IpAddr, u32>, Errno> {
         let to = canonical(to);
         let mut counts = BTreeMap::new();
-        // An IPv6 socket that speaks IPv4 uses up an IPv4 port.
-        let families: &[bool] = if to.is_ipv4() { &[false, true] } else { &[true] };
-        for v6 in families {
-            let question = Question {
-                v6: *v6,
-                states: CONNECTED,
-                src: any(*v6, 0),
-                dst: any(*v6, to.port()),
-                dump: true,
-            };
-            self.ask(&question, |socket| {
-                if socket.state == LISTEN || canonical(socket.dst) != to {
-                    return;
-                }
-                let ip = canonical(socket.src).ip();
-                if counts.len() < ADDRESSES || counts.contains_key(&ip) {
-                    *counts.entry(ip).or_insert(0) += 1;
-                }
-            })?;
-        }
+        let question = Question {
+            v6: to.is_ipv6(),
+            states: CONNECTED,
+            src: any(to.is_ipv6(), 0),
+            dst: any(to.is_ipv6(), to.port()),
+            dump: true,
+            // An IPv6 socket that speaks IPv4 uses up an IPv4 port.
+            both: true,
+        };
+        self.ask(&question, |socket| {
+            if socket.state == LISTEN || canonical(socket.dst) != to {
+                return;
+            }
+            let ip = canonical(socket.src).ip();
+            if counts.len() < ADDRESSES || counts.contains_key(&ip) {
+                *counts.entry(ip).or_insert(0) += 1;
+            }
+        })?;
         Ok(counts)
     }
 
@@ -139,7 +139,7 @@ impl SockDiag {
         let (src, dst) = (canonical(src), canonical(dst));
         let v6 = src.is_ipv6();
         let mut found = None;
-        let question = Question { v6, states: u32::MAX, src, dst, dump: false };
+        let question = Question { v6, states: u32::MAX, src, dst, dump: false, both: false };
         match self.ask(&question, |socket| found = Some(socket)) {
             Ok(()) => Ok(found),
             Err(ENOENT) => Ok(None),
@@ -170,7 +170,7 @@ impl SockDiag {
                             raw => Err(Errno(raw)),
                         };
                     }
-                    message::BY_FAMILY => {
+                    message::BY_FAMILY | message::OF_ANY_FAMILY => {
                         message::socket(message.body).into_iter().for_each(&mut each);
                         if !question.dump {
                             return Ok(());

@@ -53,13 +53,15 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
     let sources = places::sources(&draft, &addresses);
     let home = places::home(&draft);
     let plan = draft.clone().into_plan(addresses, sources);
-    let findings = check::preflight(&draft, &plan, &home, server.is_some())?;
+    let ports_in_use = check::ports_in_use(&plan);
+    let findings = check::preflight(&draft, &plan, &home, server.is_some(), ports_in_use)?;
     check::warn(global.quiet, &findings);
     let options = Options {
         home: home.clone(),
         server_pids: draft.server_pids.clone(),
         server_parent: server.as_ref().map(BuiltIn::pid),
         evidence: draft.evidence == crate::cli::run::EvidenceArg::Auto,
+        ports_in_use,
     };
     let reserve = limits::Reserve::hold(8);
     let processes = places::processes(&home);
@@ -129,9 +131,10 @@ fn dry_run(draft: Draft, addresses: Vec<SocketAddr>) -> Result<u8, Problem> {
     let sources = places::sources(&draft, &addresses);
     let home = places::home(&draft);
     let plan: Plan = draft.clone().into_plan(addresses, sources);
-    let text = check::describe(&draft, &plan, &home, built_in);
+    let in_use = check::ports_in_use(&plan);
+    let text = check::describe(&draft, &plan, &home, built_in, in_use);
     out::print(&text).map_err(|error| stdout_lost(&error))?;
-    check::preflight(&draft, &plan, &home, built_in)?;
+    check::preflight(&draft, &plan, &home, built_in, in_use)?;
     Ok(exit::HELD)
 }
 

@@ -9,11 +9,15 @@ pub(super) const ERROR: u16 = 2;
 pub(super) const DONE: u16 = 3;
 /// `SOCK_DIAG_BY_FAMILY`: a request, and a socket in the answer.
 pub(super) const BY_FAMILY: u16 = 20;
+/// `TCPDIAG_GETSOCK`, its ancestor, which does not ask for a family: likewise.
+pub(super) const OF_ANY_FAMILY: u16 = 18;
 
 const REQUEST: u16 = 1;
 const DUMP: u16 = 0x300;
 const HEADER: usize = 16;
 const REQUEST_LENGTH: usize = HEADER + 56;
+/// A field at the end of the ancestor's request that means nothing (`idiag_dbs`).
+const DBS: usize = 4;
 const MESSAGE_LENGTH: usize = 72;
 /// `INET_DIAG_SKMEMINFO`, and where `SK_MEMINFO_DROPS` is in it.
 const SKMEMINFO: u16 = 7;
@@ -32,6 +36,8 @@ pub(super) struct Question {
     pub(super) dst: SocketAddr,
     /// All sockets that match, or exactly one.
     pub(super) dump: bool,
+    /// A dump of IPv4 and IPv6 sockets in one pass; the addresses are not looked at.
+    pub(super) both: bool,
 }
 
 /// One socket of an answer.
@@ -60,24 +66,26 @@ pub(super) struct Message<'a> {
 }
 
 /// The bytes of a question.
-pub(super) fn request(question: &Question, sequence: u32) -> [u8; REQUEST_LENGTH] {
-    let mut out = [0; REQUEST_LENGTH];
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        out[at..at + bytes.len()].copy_from_slice(bytes);
-        at += bytes.len();
-    };
+pub(super) fn request(question: &Question, sequence: u32) -> Vec<u8> {
+    let length = REQUEST_LENGTH + if question.both { DBS } else { 0 };
+    let mut out = Vec::with_capacity(length);
+    let mut put = |bytes: &[u8]| out.extend_from_slice(bytes);
     let flags = if question.dump { REQUEST | DUMP } else { REQUEST };
     let family = if question.v6 { libc::AF_INET6 } else { libc::AF_INET };
-    put(&u32::try_from(REQUEST_LENGTH).expect("72").to_ne_bytes());
-    put(&BY_FAMILY.to_ne_bytes());
+    put(&u32::try_from(length).expect("72 or 76").to_ne_bytes());
+    put(&if question.both { OF_ANY_FAMILY } else { BY_FAMILY }.to_ne_bytes());
     put(&flags.to_ne_bytes());
     put(&sequence.to_ne_bytes());
     put(&[0; 4]);
     put(&[u8::try_from(family).expect("2 or 10")]);
-    put(&[u8::try_from(libc::IPPROTO_TCP).expect("6")]);
-    put(&[1 << (SKMEMINFO - 1), 0]);
-    put(&question.states.to_ne_bytes());
+    if question.both {
+        // struct inet_diag_req: lengths of addresses that nobody reads, no extension.
+        put(&[0; 3]);
+    } else {
+        put(&[u8::try_from(libc::IPPROTO_TCP).expect("6")]);
+        put(&[1 << (SKMEMINFO - 1), 0]);
+        put(&question.states.to_ne_bytes());
+    }
     put(&question.src.port().to_be_bytes());
     put(&question.dst.port().to_be_bytes());
     put(&address(question.src.ip(), question.v6));
@@ -85,6 +93,10 @@ pub(super) fn request(question: &Question, sequence: u32) -> [u8; REQUEST_LENGTH
     put(&scope(question.src).to_ne_bytes());
     // INET_DIAG_NOCOOKIE: whichever socket it is.
     put(&[0xff; 8]);
+    if question.both {
+        put(&question.states.to_ne_bytes());
+        put(&[0; DBS]);
+    }
     out
 }
 
@@ -243,6 +255,7 @@ mod tests {
             src: "[::1]:80".parse().unwrap(),
             dst: "0.0.0.0:0".parse().unwrap(),
             dump: true,
+            both: false,
         };
         let bytes = request(&question, 5);
         assert_eq!(u32_at(&bytes, 0), Some(72));

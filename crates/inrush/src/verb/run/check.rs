@@ -8,10 +8,15 @@ use crate::show::error::Problem;
 use crate::show::{number, out, words};
 use inrush_core::plan::Plan;
 use inrush_core::preflight::{self, Finding, Host, Verdict};
-use inrush_host::fleet::evidence::ports_in_use;
+use inrush_host::fleet::evidence;
 use inrush_host::fleet::storm::Home;
 use inrush_host::probe::Probes;
 use inrush_host::sys::limits;
+
+/// Local ports in use towards the first target, for [`preflight`] and for the evidence.
+pub(super) fn ports_in_use(plan: &Plan) -> u64 {
+    plan.targets.first().map_or(0, |target| evidence::ports_in_use(target.address))
+}
 
 /// Refuses an impossible plan when it is asked to. Gives all findings otherwise.
 pub(super) fn preflight(
@@ -19,11 +24,12 @@ pub(super) fn preflight(
     plan: &Plan,
     home: &Home,
     built_in: bool,
+    in_use: u64,
 ) -> Result<Vec<Finding>, Problem> {
     if draft.preflight == Preflight::Off {
         return Ok(Vec::new());
     }
-    let findings = findings(draft, plan, home, built_in);
+    let findings = findings(draft, plan, home, built_in, in_use);
     let impossible = findings.iter().any(|finding| finding.verdict == Verdict::Impossible);
     if draft.preflight == Preflight::Stop && impossible {
         return Err(refusal(plan, &findings));
@@ -43,7 +49,13 @@ pub(super) fn warn(quiet: bool, findings: &[Finding]) {
 }
 
 /// The resolved plan and the findings.
-pub(super) fn describe(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) -> String {
+pub(super) fn describe(
+    draft: &Draft,
+    plan: &Plan,
+    home: &Home,
+    built_in: bool,
+    in_use: u64,
+) -> String {
     let mut text = format!("plan       {}\n", words::plan(plan));
     for target in &plan.targets {
         text.push_str(&format!("target     {} at {}\n", target.url, target.address));
@@ -62,7 +74,7 @@ pub(super) fn describe(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) 
     for threshold in &draft.thresholds {
         text.push_str(&format!("threshold  {threshold}\n"));
     }
-    for finding in findings(draft, plan, home, built_in) {
+    for finding in findings(draft, plan, home, built_in, in_use) {
         let mark = match finding.verdict {
             Verdict::Fine => '✓',
             Verdict::Warning => '!',
@@ -73,11 +85,10 @@ pub(super) fn describe(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) 
     text
 }
 
-fn findings(draft: &Draft, plan: &Plan, home: &Home, built_in: bool) -> Vec<Finding> {
+fn findings(draft: &Draft, plan: &Plan, home: &Home, built_in: bool, in_use: u64) -> Vec<Finding> {
     let (soft, hard) = limits::nofile();
     let probes = Probes::open();
     let range = places::ports();
-    let in_use = plan.targets.first().map_or(0, |target| ports_in_use(target.address));
     let host = Host {
         nofile_soft: soft,
         nofile_hard: hard,
