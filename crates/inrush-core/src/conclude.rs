@@ -2,7 +2,7 @@
 //! number of connections stopped rising, whether our own numbers can be trusted.
 
 use crate::evidence::{Facts, Source};
-use crate::plan::{Plan, Rate};
+use crate::plan::{Plan, Rate, Schedule};
 use crate::report::{ConnectRate, Plateau};
 use crate::snapshot::Snapshot;
 use crate::time::Nanos;
@@ -16,6 +16,8 @@ const TOLERANCE: f64 = 0.05;
 const HICCUP: Nanos = Nanos::from_millis(100);
 /// Send lag above which our own lateness colours the latencies.
 const LAG_LIMIT: Nanos = Nanos::from_millis(1);
+/// CPU per loop above which a closed loop measures this host as much as the server.
+const CPU_LIMIT: f64 = 0.9;
 /// Ports of the Linux default range 32768-60999.
 const DEFAULT_PORTS: u64 = 28_232;
 
@@ -131,14 +133,21 @@ fn limit_behind(plan: &Plan, peak: u64, facts: &Facts) -> Option<(String, String
     Some(("server-descriptors".into(), text))
 }
 
-/// Why our own numbers are not to be trusted; empty when they are.
-pub fn distrust(totals: &Snapshot) -> Vec<String> {
+/// Why our own numbers are not to be trusted; empty when they are. A closed loop cannot be late, so
+/// that its loops' CPU alone (`cpu_ratio`, 0-1) says whether replies waited for this host.
+pub fn distrust(plan: &Plan, totals: &Snapshot, cpu_ratio: Option<f64>) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some(lag) = totals.latencies.lag.quantile(0.99)
         && lag > LAG_LIMIT
     {
         let ms = lag.as_secs_f64() * 1e3;
         reasons.push(format!("send lag p99 {ms:.1} ms: this host sends later than planned"));
+    }
+    if let (Schedule::Closed, Some(busy)) = (plan.messages.schedule, cpu_ratio)
+        && busy > CPU_LIMIT
+    {
+        let percent = busy * 100.0;
+        reasons.push(format!("cpu {percent:.0}%: replies wait for this host before they are read"));
     }
     reasons
 }
@@ -171,6 +180,24 @@ mod tests {
         let source = Source::ServerDescriptorLimit(9);
         facts.set(Fact { source, host: "h".into(), before: None, after: Some(1_512) });
         check(2_000, 1_500, &facts, Some("server-descriptors"));
+    }
+
+    #[test]
+    fn a_closed_loop_is_judged_by_its_cpu_and_a_schedule_by_its_lag() {
+        let mut plan = plan(1);
+        let check = |plan: &Plan, lag: Option<u64>, cpu, expected: usize| {
+            let mut totals = totals(1);
+            lag.into_iter().for_each(|ms| totals.latencies.lag.record(Nanos::from_millis(ms)));
+            let reasons = distrust(plan, &totals, cpu);
+            assert_eq!(reasons.len(), expected, "{lag:?} {cpu:?}: {reasons:?}");
+        };
+        plan.messages.schedule = Schedule::Closed;
+        check(&plan, None, Some(0.97), 1);
+        check(&plan, None, Some(0.5), 0);
+        check(&plan, None, None, 0);
+        plan.messages.schedule = Schedule::Every(Nanos::from_millis(1));
+        check(&plan, Some(5), Some(0.97), 1);
+        check(&plan, Some(0), Some(0.97), 0);
     }
 
     #[test]

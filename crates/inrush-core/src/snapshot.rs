@@ -28,6 +28,8 @@ pub struct Counts {
     pub reconnects: u64,
     /// Our Close was not answered within 1 s.
     pub close_unanswered: u64,
+    /// Of the finished: the server's program never showed itself, and nothing contradicts it.
+    pub undecided: u64,
     /// Messages begun.
     pub sent: u64,
     /// Replies matched, late and corrupted ones included.
@@ -117,8 +119,8 @@ impl Counts {
     /// Adds another interval.
     pub fn merge(&mut self, other: &Self) {
         add_fields!(self, other; attempted connected confirmed opened finished failed unfinished
-            reconnects close_unanswered sent received lost messages_unfinished late duplicated
-            corrupted unsent sent_bytes received_bytes first_replies first_not_echo
+            reconnects close_unanswered undecided sent received lost messages_unfinished late
+            duplicated corrupted unsent sent_bytes received_bytes first_replies first_not_echo
             handshakes_timed_out faults accept_errors);
     }
 }

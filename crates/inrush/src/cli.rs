@@ -11,7 +11,7 @@ pub(crate) mod units;
 pub(crate) use refusal::CliError;
 
 use clap::builder::BoolishValueParser;
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 
 const EXIT_CODES: &str = "\
@@ -55,9 +55,6 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, env = "INRUSH_QUIET", hide_env_values = true)]
     #[arg(value_parser = BoolishValueParser::new(), display_order = 900)]
     pub(crate) quiet: bool,
-    /// Log to stderr: -v info, -vv debug, -vvv trace
-    #[arg(short, long, global = true, action = ArgAction::Count, display_order = 901)]
-    pub(crate) verbose: u8,
     /// auto, always, never (NO_COLOR and CLICOLOR_FORCE are honoured)
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value = "auto")]
     #[arg(hide_possible_values = true, hide_default_value = true, display_order = 902)]

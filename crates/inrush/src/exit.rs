@@ -28,6 +28,12 @@ pub(crate) fn of_run(signal: Option<i32>, own_failure: bool, verdicts: &[Verdict
     }
 }
 
+/// The same once outputs are written: one that was lost is our own failure, unless a signal had the
+/// last word.
+pub(crate) fn after_output(code: u8, lost: bool) -> u8 {
+    if lost && code < SIGNAL { OWN_FAILURE } else { code }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +63,11 @@ mod tests {
             (Some(15), false, true, 143),
         ] {
             assert_eq!(of_run(signal, own_failure, &[verdict(passed)]), expected);
+        }
+        for (code, lost, expected) in
+            [(0, true, 1), (99, true, 1), (130, true, 130), (99, false, 99)]
+        {
+            assert_eq!(after_output(code, lost), expected);
         }
         assert_eq!(of_run(None, false, &[]), 0);
     }

@@ -198,7 +198,8 @@ fn an_overload_is_shared() {
         let (least, most) = (sent[5], sent[9]);
         assert!(least > 64_000 && most < 3 * least, "{sent:?}");
         if schedule == Schedule::Closed {
-            assert!(out.totals.latencies.lag.quantile(1.0).unwrap() < Nanos::from_micros(50));
+            let lag = out.totals.latencies.lag.count();
+            assert_eq!(lag, 0, "what has no schedule is not late");
         }
     }
 }

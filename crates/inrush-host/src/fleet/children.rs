@@ -6,6 +6,7 @@ use crate::sys::code;
 use inrush_core::errno::Errno;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::io::{FdFlags, fcntl_setfd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 /// Child processes; killed when dropped.
@@ -35,6 +36,8 @@ pub fn start(
         command.arg("--listener").arg(listener.as_raw_fd().to_string());
     }
     command.stdin(Stdio::null()).stdout(Stdio::null());
+    // Ctrl-C goes to the terminal's whole group; what it means is the captain's to say.
+    command.process_group(0);
     let child = command.spawn().map_err(|error| code(&error));
     if let Some(listener) = listener {
         inherit(listener, false)?;

@@ -9,6 +9,49 @@ use inrush_core::time::Nanos;
 /// Points of a series before neighbours are merged.
 const POINTS: usize = 600;
 
+/// One second of a run, as all workers told it; of a wider interval, several folded.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    /// Seconds since T0 at which it began.
+    pub t: u64,
+    /// Open at its end.
+    pub open: u64,
+    /// Opening at its end.
+    pub opening: u64,
+    /// Failed within it.
+    pub failed: u64,
+    /// Median round trip within it.
+    pub rtt_p50: Option<Nanos>,
+    /// 99th percentile within it.
+    pub rtt_p99: Option<Nanos>,
+    /// Messages sent within it.
+    pub sent: u64,
+    /// Replies within it.
+    pub received: u64,
+    /// Our descriptors at its end.
+    pub fds: u64,
+    /// CPU per loop within it, 0-1.
+    pub cpu_ratio: f64,
+}
+
+impl Point {
+    /// Both as one: sums are added, states keep their highest, so spikes survive.
+    fn fold(self, next: Self) -> Self {
+        Self {
+            t: self.t,
+            open: self.open.max(next.open),
+            opening: self.opening.max(next.opening),
+            failed: self.failed + next.failed,
+            rtt_p50: self.rtt_p50.max(next.rtt_p50),
+            rtt_p99: self.rtt_p99.max(next.rtt_p99),
+            sent: self.sent + next.sent,
+            received: self.received + next.received,
+            fds: self.fds.max(next.fds),
+            cpu_ratio: self.cpu_ratio.max(next.cpu_ratio),
+        }
+    }
+}
+
 /// What all workers told so far.
 #[derive(Debug, Default)]
 pub struct Collector {
@@ -20,13 +63,15 @@ pub struct Collector {
     pub descriptors_peak: u64,
     /// One point per interval.
     pub series: Series,
+    /// Seconds that have ended since somebody took them.
+    pub ended: Vec<Point>,
     failed: u64,
     sent: u64,
     received: u64,
     cpu: Nanos,
     rtt: Latency,
-    /// Seconds in the point that grows now.
-    seconds: u32,
+    /// The point that grows now, and the seconds in it.
+    growing: Option<(Point, u32)>,
 }
 
 impl Collector {
@@ -71,49 +116,80 @@ impl Collector {
 
     /// Ends second number `second`.
     pub fn close_second(&mut self, second: u64, loops: u32, descriptors: u64) {
-        self.seconds += 1;
-        if self.seconds < self.series.interval_seconds {
+        let gauges = self.totals.gauges;
+        let point = Point {
+            t: second,
+            open: gauges.open,
+            opening: gauges.opening,
+            failed: std::mem::take(&mut self.failed),
+            rtt_p50: self.rtt.quantile(0.5),
+            rtt_p99: self.rtt.quantile(0.99),
+            sent: std::mem::take(&mut self.sent),
+            received: std::mem::take(&mut self.received),
+            fds: descriptors,
+            cpu_ratio: std::mem::take(&mut self.cpu).as_secs_f64() / f64::from(loops.max(1)),
+        };
+        self.rtt.reset();
+        self.ended.push(point);
+        let (point, seconds) = match self.growing.take() {
+            Some((before, seconds)) => (before.fold(point), seconds + 1),
+            None => (point, 1),
+        };
+        if seconds < self.series.interval_seconds {
+            self.growing = Some((point, seconds));
             return;
         }
-        let width = f64::from(self.seconds) * f64::from(loops.max(1));
-        let gauges = self.totals.gauges;
-        let series = &mut self.series;
-        series.t.push((second + 1).saturating_sub(u64::from(self.seconds)));
-        series.open.push(gauges.open);
-        series.opening.push(gauges.opening);
-        series.failed.push(std::mem::take(&mut self.failed));
-        series.sent.push(std::mem::take(&mut self.sent));
-        series.received.push(std::mem::take(&mut self.received));
-        series.rtt_p50.push(self.rtt.quantile(0.5));
-        series.rtt_p99.push(self.rtt.quantile(0.99));
-        series.fds.push(descriptors);
-        series.cpu_ratio.push(std::mem::take(&mut self.cpu).as_secs_f64() / width);
-        self.rtt.reset();
-        self.seconds = 0;
-        if series.t.len() >= POINTS {
-            halve(series);
+        push(&mut self.series, point);
+        if self.series.t.len() >= POINTS {
+            halve(&mut self.series);
+        }
+    }
+
+    /// The run is over: what has grown so far is a point, too.
+    pub fn close(&mut self) {
+        if let Some((point, _)) = self.growing.take() {
+            push(&mut self.series, point);
         }
     }
 }
 
-/// Merges neighbours: sums are added, states keep their highest, so spikes survive.
+fn push(series: &mut Series, point: Point) {
+    series.t.push(point.t);
+    series.open.push(point.open);
+    series.opening.push(point.opening);
+    series.failed.push(point.failed);
+    series.rtt_p50.push(point.rtt_p50);
+    series.rtt_p99.push(point.rtt_p99);
+    series.sent.push(point.sent);
+    series.received.push(point.received);
+    series.fds.push(point.fds);
+    series.cpu_ratio.push(point.cpu_ratio);
+}
+
+/// Merges neighbours.
 fn halve(series: &mut Series) {
-    fn fold<T: Copy>(list: &mut Vec<T>, merge: impl Fn(T, T) -> T) {
-        *list =
-            list.chunks(2).map(|c| if c.len() == 2 { merge(c[0], c[1]) } else { c[0] }).collect();
+    let interval_seconds = series.interval_seconds * 2;
+    let points: Vec<Point> = (0..series.t.len()).map(|i| point(series, i)).collect();
+    *series = Series { interval_seconds, ..Series::default() };
+    for pair in points.chunks(2) {
+        let folded = pair.iter().copied().reduce(Point::fold);
+        push(series, folded.expect("a chunk is not empty"));
     }
-    series.interval_seconds *= 2;
-    fold(&mut series.t, |a, _| a);
-    for highest in [&mut series.open, &mut series.opening, &mut series.fds] {
-        fold(highest, u64::max);
+}
+
+fn point(series: &Series, i: usize) -> Point {
+    Point {
+        t: series.t[i],
+        open: series.open[i],
+        opening: series.opening[i],
+        failed: series.failed[i],
+        rtt_p50: series.rtt_p50[i],
+        rtt_p99: series.rtt_p99[i],
+        sent: series.sent[i],
+        received: series.received[i],
+        fds: series.fds[i],
+        cpu_ratio: series.cpu_ratio[i],
     }
-    for sum in [&mut series.failed, &mut series.sent, &mut series.received] {
-        fold(sum, |a, b| a + b);
-    }
-    for highest in [&mut series.rtt_p50, &mut series.rtt_p99] {
-        fold(highest, Option::max);
-    }
-    fold(&mut series.cpu_ratio, f64::midpoint);
 }
 
 #[cfg(test)]
@@ -129,6 +205,10 @@ mod tests {
             collector.add(&Snapshot { counts, ..Snapshot::default() });
             collector.close_second(second, 1, 9);
         }
+        collector.close();
+        let each = std::mem::take(&mut collector.ended);
+        assert_eq!(each.len(), 2_000, "every second is told, whatever becomes of the points");
+        assert_eq!(each.iter().map(|point| point.sent).sum::<u64>(), 6_000);
         let series = &collector.series;
         assert!(series.t.len() <= POINTS);
         assert_eq!(series.interval_seconds, 4);

@@ -3,7 +3,7 @@
 //! else.
 
 use super::children::{self, Children};
-use super::collect::Collector;
+use super::collect::{Collector, Point};
 use super::evidence::Evidence;
 use super::threads::{self, Threads};
 use super::{Life, Member};
@@ -84,12 +84,12 @@ pub struct View<'a> {
     pub peak: u64,
     /// What the machine said so far.
     pub facts: &'a Facts,
-    /// Points so far.
-    pub series: &'a Series,
+    /// Seconds that have ended since the last view.
+    pub seconds: &'a [Point],
     /// What happened since the last view, without distributions.
     pub news: &'a Snapshot,
-    /// Whether a second has ended.
-    pub second: bool,
+    /// Whether the run stops before its time.
+    pub stopping: bool,
 }
 
 /// Sees a run go by. It is called between two waits, so it must be quick.
@@ -282,7 +282,7 @@ impl<'a> Storm<'a> {
             if urgent || second || stage != self.stage {
                 let gauges = self.collector.gauges(&self.crew.members);
                 evidence.look(self.now(), &self.crew.pids(), gauges.open);
-                if self.show(watch, evidence, second) {
+                if self.show(watch, evidence) {
                     self.stop(StoppedBy::Threshold);
                 }
             }
@@ -293,11 +293,13 @@ impl<'a> Storm<'a> {
         self.ended = self.now();
         self.collector.gauges(&self.crew.members);
         self.close_last_second();
-        self.show(watch, evidence, true);
+        self.show(watch, evidence);
+        self.collector.close();
     }
 
-    fn show(&mut self, watch: &mut dyn Watch, evidence: &Evidence, second: bool) -> bool {
+    fn show(&mut self, watch: &mut dyn Watch, evidence: &Evidence) -> bool {
         let news = std::mem::take(&mut self.news);
+        let seconds = std::mem::take(&mut self.collector.ended);
         watch.see(&View {
             now: self.now(),
             stage: self.stage,
@@ -305,9 +307,9 @@ impl<'a> Storm<'a> {
             totals: &self.collector.totals,
             peak: self.collector.peak,
             facts: evidence.facts(),
-            series: &self.collector.series,
+            seconds: &seconds,
             news: &news,
-            second,
+            stopping: self.stopped.is_some(),
         })
     }
 
@@ -441,12 +443,6 @@ impl<'a> Storm<'a> {
             .map(|member| member.told.attempted - member.told.decided)
             .sum();
         let workers_lost = self.crew.members.iter().filter(lost).count();
-        if workers_lost > 0 && matches!(self.plan.messages.expect, Expect::Echo | Expect::Reply) {
-            // Nobody will say what became of their messages: they were not awaited to the end.
-            let counts = &mut self.collector.totals.counts;
-            let settled = counts.received + counts.lost + counts.messages_unfinished;
-            counts.messages_unfinished += counts.sent.saturating_sub(settled);
-        }
         let matched = matches!(self.plan.messages.expect, Expect::Echo | Expect::Reply);
         if workers_lost > 0 && matched {
             // What became of a lost worker's messages is not known; lost they are not.

@@ -86,6 +86,11 @@ impl Draft {
         self.plan.connections
     }
 
+    /// Whether a document goes to stdout, so that no other text may.
+    pub(crate) fn owns_stdout(&self) -> bool {
+        [&self.json, &self.ndjson].into_iter().any(|sink| *sink == Some(Sink::Stdout))
+    }
+
     /// The plan: `addresses` has one per target, in their order. With the built-in server, each
     /// address becomes a target.
     pub(crate) fn into_plan(self, addresses: Vec<SocketAddr>, sources: Vec<IpAddr>) -> Plan {
@@ -128,12 +133,15 @@ impl RunArgs {
             (_, true) => Family::V6,
             _ => Family::Any,
         };
-        let stdout = [&self.output.json, &self.output.ndjson];
-        if stdout.into_iter().all(|sink| *sink == Some(Sink::Stdout)) {
-            return Err(CliError::usage(
-                "--json and --ndjson both write to stdout",
-                "name a file for one",
-            ));
+        if let (Some(json), Some(ndjson)) = (&self.output.json, &self.output.ndjson)
+            && json == ndjson
+        {
+            let place = match json {
+                Sink::Stdout => "stdout".to_owned(),
+                Sink::File(path) => format!("'{}'", path.display()),
+            };
+            let message = format!("--json and --ndjson both write to {place}");
+            return Err(CliError::usage(message, "name another file for one"));
         }
         let processes = match (self.own.nofile, self.own.processes) {
             (Some(_), CountOrAuto::Exactly(n)) if n > 1 => {

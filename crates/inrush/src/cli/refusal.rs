@@ -2,6 +2,7 @@
 
 use crate::exit;
 use crate::show::error::Problem;
+use crate::show::secret;
 use clap::error::ErrorKind;
 use inrush_core::threshold::ThresholdError;
 use inrush_core::units::UnitError;
@@ -58,7 +59,9 @@ impl From<clap::Error> for CliError {
 }
 
 /// clap's words in our form: its first line, its lists as `=`, its tips and our hints as `help:`.
+/// What it quotes may hold a URL's password.
 fn problem(error: &clap::Error, text: &str) -> Problem {
+    let text = secret::urls(text);
     let mut lines = text.lines().map(str::trim_end);
     let first = lines.next().unwrap_or_default();
     let message = first.strip_prefix("error: ").unwrap_or(first).trim_end_matches(':').to_owned();
@@ -122,6 +125,11 @@ mod tests {
             "error: invalid value 'ech' for '--expect <WHAT>'\n   \
              = possible values: echo, reply, push, none\n\
              help: a similar value exists: 'echo'\n",
+        );
+        check(
+            "inrush run ws://me:secret@h:99999/",
+            "error: invalid value 'ws://***@h:99999/' for '[TARGET]...': not a port\n\
+             help: write a number from 1 to 65535\n",
         );
         check(
             "inrush runn",

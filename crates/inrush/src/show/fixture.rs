@@ -125,6 +125,7 @@ pub(crate) fn clean() -> Report {
         attempted: 10_000,
         connected: 10_000,
         confirmed: 9_990,
+        undecided: 10,
         opened: 10_000,
         finished: 10_000,
         ..Counts::default()

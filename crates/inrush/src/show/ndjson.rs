@@ -5,9 +5,10 @@ use crate::show::plain::Phase;
 use crate::show::{json, words};
 use inrush_core::failure::Class;
 use inrush_core::plan::Plan;
-use inrush_core::report::{Report, Series};
+use inrush_core::report::Report;
 use inrush_core::tally::{Row, Tally};
 use inrush_core::time::Nanos;
+use inrush_host::fleet::collect::Point;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -36,26 +37,24 @@ pub(crate) struct Tick {
     /// Our descriptors at its end.
     pub(crate) fds: u64,
     /// CPU per loop within it, 0-1.
-    pub(crate) cpu_ratio: Option<f64>,
+    pub(crate) cpu_ratio: f64,
 }
 
 impl Tick {
-    /// The last point of the series, which ended just now.
-    pub(crate) fn last_of(now: Nanos, series: &Series) -> Self {
-        let last = |list: &[u64]| list.last().copied().unwrap_or(0);
-        let seconds =
-            |list: &[Option<Nanos>]| list.last().copied().flatten().map(Nanos::as_secs_f64);
+    /// A second that has ended; the run's last one is shorter.
+    pub(crate) fn of(now: Nanos, second: &Point) -> Self {
+        let seconds = |time: Option<Nanos>| time.map(Nanos::as_secs_f64);
         Self {
-            t: now.as_secs_f64(),
-            open: last(&series.open),
-            opening: last(&series.opening),
-            failed: last(&series.failed),
-            rtt_p50_seconds: seconds(&series.rtt_p50),
-            rtt_p99_seconds: seconds(&series.rtt_p99),
-            sent: last(&series.sent),
-            received: last(&series.received),
-            fds: last(&series.fds),
-            cpu_ratio: series.cpu_ratio.last().copied(),
+            t: now.min(Nanos::from_secs(second.t + 1)).as_secs_f64(),
+            open: second.open,
+            opening: second.opening,
+            failed: second.failed,
+            rtt_p50_seconds: seconds(second.rtt_p50),
+            rtt_p99_seconds: seconds(second.rtt_p99),
+            sent: second.sent,
+            received: second.received,
+            fds: second.fds,
+            cpu_ratio: second.cpu_ratio,
         }
     }
 }
@@ -175,7 +174,8 @@ mod tests {
 
     #[test]
     fn each_line_is_one_object_with_its_type() {
-        let tick = parse(&tick(&Tick::last_of(Nanos::ZERO, &Series::default())));
+        let tick = parse(&tick(&Tick::of(Nanos::from_millis(500), &Point::default())));
+        assert_eq!(tick["t"], 0.5);
         assert_eq!((&tick["type"], &tick["open"]), (&"tick".into(), &0.into()));
         assert_eq!(tick["rtt_p50_seconds"], Value::Null);
         let phase = parse(&phase(Nanos::from_secs(10), Phase::Hold));

@@ -36,6 +36,15 @@ pub(crate) fn url(text: &str) -> String {
     }
 }
 
+/// A text with the user-info of every URL in it masked; a URL ends at a quote or a space.
+pub(crate) fn urls(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    for part in text.split_inclusive(['\'', '"', ' ', '\n']) {
+        masked.push_str(&url(part));
+    }
+    masked
+}
+
 /// `Name: value`, masked when the name says that it is a secret.
 fn header(text: &str) -> String {
     match text.split_once(':') {

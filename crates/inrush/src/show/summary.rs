@@ -6,7 +6,7 @@ mod page;
 mod speed;
 
 use crate::show::{number, words};
-use inrush_core::plan::{Payload, Schedule, Scheme};
+use inrush_core::plan::{Expect, Payload, Scheme};
 use inrush_core::report::{Report, StoppedBy};
 use inrush_core::threshold::Verdict;
 use page::{Page, Style};
@@ -166,8 +166,9 @@ fn connections(report: &Report, page: &mut Page) {
             &format!("{open} connections: {} ({})", plateau.text, plateau.limit),
         );
     }
-    if unconfirmed > 0 {
-        page.wrap("UNCONFIRMED  ", "             ", &unconfirmed_words(report, unconfirmed));
+    if counts.undecided > 0 {
+        // Those that failed since have a card, which knows more.
+        page.wrap("UNCONFIRMED  ", "             ", &unconfirmed_words(report, counts.undecided));
     }
     page.blank();
 }
@@ -225,10 +226,15 @@ fn message_notes(report: &Report) -> Vec<String> {
         let unsent = number::count(counts.unsent);
         notes.push(format!("{unsent} due messages could not be sent: latency is a lower bound"));
     }
-    let untagged = matches!(messages.payload, Payload::Generated(size) if size < 16);
-    if untagged && messages.schedule != Schedule::Idle && counts.sent > 0 {
-        notes
-            .push("payloads below 16 B carry no tag: replies are matched by order only".to_owned());
+    let untagged = match messages.payload {
+        Payload::Generated(size) if size < 16 => Some("payloads below 16 B carry"),
+        Payload::Generated(_) => None,
+        Payload::Fixed(_) => Some("a message of your own carries"),
+    };
+    if let (Some(which), Expect::Echo | Expect::Reply, 1..) =
+        (untagged, messages.expect, counts.sent)
+    {
+        notes.push(format!("{which} no tag: replies are matched by order only"));
     }
     notes
 }

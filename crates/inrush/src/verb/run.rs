@@ -44,18 +44,21 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
         named.said.iter().for_each(|line| out::eprint(&format!("inrush: {line}\n")));
     }
     if draft.dry_run {
-        return dry_run(draft, named.addresses);
+        return dry_run(&draft, &named.addresses);
     }
-    let json = draft.json.clone().map(Output::open).transpose()?;
-    let ndjson = draft.ndjson.clone().map(Output::open).transpose()?;
-    let server = draft.built_in.map(|_| BuiltIn::start(draft.connections())).transpose()?;
-    let addresses = server.as_ref().map_or(named.addresses, |server| vec![server.address]);
-    let sources = places::sources(&draft, &addresses);
     let home = places::home(&draft);
-    let plan = draft.clone().into_plan(addresses, sources);
-    let ports_in_use = check::ports_in_use(&plan);
-    let findings = check::preflight(&draft, &plan, &home, server.is_some(), ports_in_use)?;
+    let checked = planned(&draft, &named.addresses);
+    let ports_in_use = check::ports_in_use(&checked);
+    let built_in = draft.built_in.is_some();
+    let findings = check::preflight(&draft, &checked, &home, built_in, ports_in_use)?;
     check::warn(global.quiet, &findings);
+    let json = draft.json.clone().map(Output::open).transpose()?;
+    let ndjson = draft.ndjson.clone().map(Output::stream).transpose()?;
+    let server = draft.built_in.map(|_| BuiltIn::start(draft.connections())).transpose()?;
+    let plan = match &server {
+        Some(server) => planned(&draft, &[server.address]),
+        None => checked,
+    };
     let options = Options {
         home: home.clone(),
         server_pids: draft.server_pids.clone(),
@@ -77,44 +80,53 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
         probes: named.probes,
     };
     let report = tell::report(&told, plan, story);
-    deliver(&draft, global, &report, json, watching)
+    Ok(deliver(&draft, global, report, json, watching))
 }
 
-/// The JSON first, to disk; then what people read.
+/// The plan as it is carried out; the built-in server's port is not known before it runs.
+fn planned(draft: &Draft, addresses: &[SocketAddr]) -> Plan {
+    let not_yet = [SocketAddr::from(([127, 0, 0, 1], 0))];
+    let addresses = if addresses.is_empty() { &not_yet } else { addresses };
+    draft.clone().into_plan(addresses.to_vec(), places::sources(draft, addresses))
+}
+
+/// The lines and the JSON first, to disk; then what people read. Gives the exit code: trouble with
+/// an output is told on stderr, because stdout may hold the document already, and never hides that
+/// a signal ended the run.
 fn deliver(
     draft: &Draft,
     global: &Global,
-    report: &Report,
+    mut report: Report,
     json: Option<Output>,
     watching: Watching,
-) -> Result<u8, Problem> {
-    let mut trouble = None;
+) -> u8 {
+    let mut trouble = watching.finish(&report).err();
+    report.exit_code = exit::after_output(report.exit_code, trouble.is_some());
     if let Some(output) = json {
-        trouble = output.write(&json::text(report)).err();
+        let lost = output.write(&json::text(&report)).err();
+        trouble = trouble.or(lost);
     }
-    trouble = watching.finish(report).err().or(trouble);
-    let on_stdout =
-        [&draft.json, &draft.ndjson].into_iter().all(|sink| *sink != Some(Sink::Stdout));
+    let on_stdout = !draft.owns_stdout();
     let terminal =
         if on_stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
     let color = global.color.decide(terminal, |name| std::env::var(name).ok());
     let width = if terminal { limits::terminal_width().map_or(WIDTH, usize::from) } else { WIDTH };
-    let written: Vec<String> = [&draft.json, &draft.ndjson].into_iter().filter_map(named).collect();
-    let mut text = summary::render(report, width, color);
+    let mut text = summary::render(&report, width, color);
+    let code = exit::after_output(report.exit_code, trouble.is_some());
     if trouble.is_none() {
-        text.push_str(&summary::last_line(&written, report.exit_code));
+        let written: Vec<String> =
+            [&draft.json, &draft.ndjson].into_iter().filter_map(named).collect();
+        text.push_str(&summary::last_line(&written, code));
     }
     if on_stdout {
-        if let Err(error) = out::print(&text) {
-            trouble = trouble.or(Some(stdout_lost(&error)));
-        }
+        trouble = out::print(&text).map_err(|error| stdout_lost(&error)).err().or(trouble);
     } else {
         out::eprint(&text);
     }
-    match trouble {
-        Some(problem) => Err(problem),
-        None => Ok(report.exit_code),
+    if let Some(problem) = &trouble {
+        out::eprint(&problem.text(std::io::stderr().is_terminal()));
     }
+    exit::after_output(code, trouble.is_some())
 }
 
 fn named(sink: &Option<Sink>) -> Option<String> {
@@ -124,17 +136,18 @@ fn named(sink: &Option<Sink>) -> Option<String> {
     }
 }
 
-fn dry_run(draft: Draft, addresses: Vec<SocketAddr>) -> Result<u8, Problem> {
+fn dry_run(draft: &Draft, addresses: &[SocketAddr]) -> Result<u8, Problem> {
     let built_in = draft.built_in.is_some();
-    // The built-in server takes any free port; nothing is opened to find out which.
-    let addresses = if built_in { vec![([127, 0, 0, 1], 0).into()] } else { addresses };
-    let sources = places::sources(&draft, &addresses);
-    let home = places::home(&draft);
-    let plan: Plan = draft.clone().into_plan(addresses, sources);
+    let home = places::home(draft);
+    let plan = planned(draft, addresses);
     let in_use = check::ports_in_use(&plan);
-    let text = check::describe(&draft, &plan, &home, built_in, in_use);
-    out::print(&text).map_err(|error| stdout_lost(&error))?;
-    check::preflight(&draft, &plan, &home, built_in, in_use)?;
+    let text = check::describe(draft, &plan, &home, built_in, in_use);
+    if draft.owns_stdout() {
+        out::eprint(&text);
+    } else {
+        out::print(&text).map_err(|error| stdout_lost(&error))?;
+    }
+    check::preflight(draft, &plan, &home, built_in, in_use)?;
     Ok(exit::HELD)
 }
 

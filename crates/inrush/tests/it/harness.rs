@@ -1,7 +1,7 @@
 //! Runs the built program as a user would: command line in, exit code, stdout and stderr out,
 //! within a time limit. Everything it starts is ended when its value is dropped.
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -61,6 +61,12 @@ impl Inrush {
     /// One environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// In a process group of its own, as a shell starts it.
+    pub(crate) fn grouped(mut self) -> Self {
+        std::os::unix::process::CommandExt::process_group(&mut self.command, 0);
         self
     }
 
@@ -133,6 +139,11 @@ impl Running {
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("it has not been waited for");
+    }
+
+    /// Sends its whole process group a signal, as a terminal does; see [`Inrush::grouped`].
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        kill_process_group(self.pid(), signal).expect("it has not been waited for");
     }
 
     /// The JSON lines it writes to stdout, as they come.

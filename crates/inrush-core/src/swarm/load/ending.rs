@@ -220,6 +220,7 @@ impl LoadSwarm {
         gauges.open -= 1;
         gauges.unconfirmed -= u64::from(!c.is(CONFIRMED));
         gauges.closing += 1;
+        self.snapshot.counts.undecided += u64::from(!c.is(CONFIRMED));
         if ws {
             self.put_control(id, opcode::CLOSE, &1000_u16.to_be_bytes(), orders);
             self.arm(now, id.slot);

@@ -122,19 +122,16 @@ fn this_host(report: &Report, page: &mut Page) {
         format!("cpu {cpu}"),
     ];
     parts.extend(client.rss_bytes_peak.map(|bytes| format!("memory {}", number::memory(bytes))));
-    let lag_text = format!("send lag p99 {}", number::seconds(lag, " "));
     let trusted = client.trustworthy;
+    let lag_text = format!("send lag p99 {}", number::seconds(lag, " "));
     parts.push(match (trusted, lag) {
-        (true, Some(_)) => format!("{lag_text} (results are trustworthy below {TRUST})"),
-        _ => lag_text,
+        (_, None) => "send lag not measured: nothing was sent on a schedule".to_owned(),
+        (true, _) => format!("{lag_text} (results are trustworthy below {TRUST})"),
+        (false, _) => lag_text,
     });
     page.wrap("THIS HOST  ", "           ", &parts.join(" · "));
     if !trusted {
-        let reasons = match client.trust_reasons.as_slice() {
-            [] => "its own lateness is not known".to_owned(),
-            reasons => reasons.join("; "),
-        };
-        let text = format!("do not trust these numbers: {reasons}");
+        let text = format!("do not trust these numbers: {}", client.trust_reasons.join("; "));
         page.wrap("           ", "           ", &text);
     }
 }

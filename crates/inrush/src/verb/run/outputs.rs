@@ -1,6 +1,6 @@
-//! Files a run writes. Each is opened before the load, under a temporary name, so that an
-//! unwritable path is told before the first packet and running out of descriptors never loses a
-//! result.
+//! Files a run writes. Each is opened before the load, so that an unwritable path is told before
+//! the first packet and running out of descriptors never loses a result. A document has a temporary
+//! name until it is whole; lines stand under their own name from the first.
 
 use crate::cli::run::Sink;
 use crate::exit;
@@ -24,8 +24,8 @@ enum Place {
         temporary: PathBuf,
         path: PathBuf,
     },
-    /// A pipe or a device is written as it is.
-    Device {
+    /// Lines that are read while they come, a pipe, a device: written as it is.
+    Stream {
         file: File,
         path: PathBuf,
     },
@@ -42,13 +42,20 @@ impl Output {
         let place = if special {
             let file =
                 File::options().write(true).open(&path).map_err(|e| unwritable(&path, &e))?;
-            Place::Device { file, path }
+            Place::Stream { file, path }
         } else {
             let temporary = beside(&path);
             let file = File::create(&temporary).map_err(|error| unwritable(&path, &error))?;
             Place::File { file, temporary, path }
         };
         Ok(Self { place })
+    }
+
+    /// Opens it under its own name from the beginning, for lines that are read while they come.
+    pub(crate) fn stream(sink: Sink) -> Result<Self, Problem> {
+        let Sink::File(path) = sink else { return Self::open(sink) };
+        let file = File::create(&path).map_err(|error| unwritable(&path, &error))?;
+        Ok(Self { place: Place::Stream { file, path } })
     }
 
     /// Writes the whole document and gives it its name.
@@ -62,7 +69,7 @@ impl Output {
     pub(crate) fn append(&mut self, text: &str) -> Result<(), Problem> {
         let (result, path) = match &mut self.place {
             Place::Stdout => (out::print(text), Path::new("-")),
-            Place::File { file, path, .. } | Place::Device { file, path } => {
+            Place::File { file, path, .. } | Place::Stream { file, path } => {
                 (file.write_all(text.as_bytes()), path.as_path())
             }
         };
@@ -121,6 +128,12 @@ mod tests {
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
         Output::open(Sink::File(path.clone())).unwrap().write("{}").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}");
+        let lines = place.path().join("run.ndjson");
+        let mut output = Output::stream(Sink::File(lines.clone())).unwrap();
+        output.append("{}\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&lines).unwrap(), "{}\n");
+        drop(output);
+        assert!(lines.exists(), "what was told stays told");
         let missing = place.path().join("no/such/place.json");
         assert_eq!(Output::open(Sink::File(missing)).unwrap_err().exit_code, exit::OWN_FAILURE);
     }

@@ -6,6 +6,7 @@ use inrush_core::capacity::processes_needed;
 use inrush_host::sys::limits;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ impl BuiltIn {
             .env_remove("INRUSH_QUIET")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // Ctrl-C is for the run alone: it still needs its server while it drains.
+            .process_group(0)
             .spawn()
             .map_err(|error| problem(&error.to_string()))?;
         let mut line = String::new();

@@ -85,7 +85,7 @@ pub(super) fn report(told: &Told<'_>, plan: Plan, mut story: Story) -> Report {
         },
         connect_rate: rate,
         plateau: conclude::plateau(&plan, &story.totals, story.peak, &story.facts),
-        client: client(&story, cpu_ratio, plan.sources.len().max(1) as u64),
+        client: client(&plan, &story, cpu_ratio),
         peak: story.peak,
         unknown: story.unknown,
         probes: story.probes + told.probes,
@@ -120,9 +120,10 @@ fn state_own_load(story: &mut Story, cpu_ratio: Option<f64>) {
     }
 }
 
-fn client(story: &Story, cpu_ratio: Option<f64>, sources: u64) -> Client {
+fn client(plan: &Plan, story: &Story, cpu_ratio: Option<f64>) -> Client {
+    let sources = plan.sources.len().max(1) as u64;
     let before = |source: &Source| story.facts.get(source).and_then(|fact| fact.before);
-    let trust_reasons = conclude::distrust(&story.totals);
+    let trust_reasons = conclude::distrust(plan, &story.totals, cpu_ratio);
     Client {
         open_fds_peak: story
             .facts

@@ -26,8 +26,6 @@ pub(super) struct Watching {
     /// The first trouble with the JSON lines; the run goes on without them.
     trouble: Option<Problem>,
     failures: ndjson::Failures,
-    /// The last point that was told.
-    ticked: Option<u64>,
     phase: Option<Phase>,
     said_at: Nanos,
     said_waiting: bool,
@@ -49,7 +47,6 @@ impl Watching {
             ndjson,
             trouble: None,
             failures: ndjson::Failures::default(),
-            ticked: None,
             phase: None,
             said_at: Nanos::ZERO,
             said_waiting: false,
@@ -78,9 +75,8 @@ impl Watching {
             text.push_str(&ndjson::phase(view.now, phase));
         }
         text.push_str(&self.failures.lines(&view.news.tally, &self.plan));
-        if view.series.t.last() > self.ticked.as_ref() {
-            self.ticked = view.series.t.last().copied();
-            text.push_str(&ndjson::tick(&ndjson::Tick::last_of(view.now, view.series)));
+        for second in view.seconds {
+            text.push_str(&ndjson::tick(&ndjson::Tick::of(view.now, second)));
         }
         if let Err(problem) = output.append(&text) {
             self.trouble.get_or_insert(problem);
@@ -92,7 +88,7 @@ impl Watching {
         if !self.progress {
             return;
         }
-        let due = view.second && view.now - self.said_at >= EVERY;
+        let due = !view.seconds.is_empty() && view.now - self.said_at >= EVERY;
         if (changed && view.now > Nanos::ZERO) || due {
             self.said_at = view.now;
             let known = causes(&self.plan, view.totals, view.facts, self.processes);
@@ -101,7 +97,7 @@ impl Watching {
             out::eprint(&plain::line(view.now, phase, view.totals, planned, &known));
         }
         let opening = view.totals.gauges.opening;
-        if view.stage == Stage::Drain && opening > 0 && !self.said_waiting {
+        if view.stage == Stage::Drain && !view.stopping && opening > 0 && !self.said_waiting {
             self.said_waiting = true;
             let limits = &self.plan.timeouts;
             let last = view.totals.ramp_ended + limits.connect + limits.handshake;
@@ -132,6 +128,6 @@ impl Watch for Watching {
         let changed = self.phase.replace(phase) != Some(phase);
         self.write_lines(view, changed);
         self.say(view, changed);
-        view.second && self.lost(view)
+        !view.seconds.is_empty() && self.lost(view)
     }
 }

@@ -1,6 +1,7 @@
 //! The server that is started when no target is named: it works, and nothing is left behind.
 
 use crate::harness::run;
+use crate::report::Report;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
@@ -49,6 +50,22 @@ fn nothing_outlives_a_run_that_is_killed() {
     assert!(processes.len() >= 4, "{}", processes.len());
     running.signal(Signal::KILL);
     assert!(processes.iter().all(ends), "a process outlived its parent");
+}
+
+/// A terminal sends Ctrl-C to all processes of its foreground group, workers and server included.
+#[test]
+fn ctrl_c_in_a_terminal_is_for_the_run_alone() {
+    let mark = "terminal";
+    let line = "-c 50 -r max -d 1m -m 20/s --processes 2 --ndjson -";
+    let mut running = run(line).env(MARK, mark).grouped().start();
+    let lines = running.lines();
+    lines.until("messages", |line| line["received"].as_u64() > Some(0));
+    running.signal_group(Signal::INT);
+    let report = Report::new(lines.summary(), running.finish().code);
+    assert_eq!(report.code, 130);
+    report.assert_healthy(50);
+    assert_eq!((report.messages("lost"), report.messages("unfinished")), (0, 0), "\n{report}");
+    assert_eq!(marked(mark).len(), 0, "a process was left behind");
 }
 
 #[test]
