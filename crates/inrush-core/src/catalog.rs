@@ -121,7 +121,7 @@ fn diagnosis(case: &Case<'_>, cause: &Cause, claim: Claim) -> Diagnosis {
     let mut classes = BTreeMap::new();
     let mut times = Times::default();
     for row in &claim.rows {
-        *classes.entry(seen::class(case.plan, row)).or_default() += row.count;
+        *classes.entry(row.class(case.plan)).or_default() += row.count;
         times.merge(&row.times);
     }
     Diagnosis {

@@ -23,6 +23,18 @@ pub enum Culprit {
     Unknown,
 }
 
+impl Culprit {
+    /// `client`, as outputs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Network => "network",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// How sure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +45,17 @@ pub enum Confidence {
     Likely,
     /// A fact about this very failure says it.
     Proven,
+}
+
+impl Confidence {
+    /// `proven`, as outputs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Proven => "proven",
+        }
+    }
 }
 
 /// One line of evidence. `fact` is what a shell can check, when the line rests on one.

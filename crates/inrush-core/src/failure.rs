@@ -34,6 +34,23 @@ pub enum Phase {
     Accept,
 }
 
+impl Phase {
+    /// `connect`, as outputs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Socket => "socket",
+            Self::Bind => "bind",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Upgrade => "upgrade",
+            Self::Open => "open",
+            Self::Close => "close",
+            Self::Accept => "accept",
+        }
+    }
+}
+
 /// Which operation told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,6 +75,24 @@ pub enum Op {
     Decode,
     /// Looking at the server's side of the connection (`sock_diag`).
     Look,
+}
+
+impl Op {
+    /// `read`, as outputs write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lookup => "lookup",
+            Self::Socket => "socket",
+            Self::Bind => "bind",
+            Self::Connect => "connect",
+            Self::Accept => "accept",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Deadline => "deadline",
+            Self::Decode => "decode",
+            Self::Look => "look",
+        }
+    }
 }
 
 /// What that operation said.

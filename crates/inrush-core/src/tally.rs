@@ -1,6 +1,7 @@
 //! Rows of failures: key, count, at most 8 examples, ages, times. All of it merges by adding.
 
-use crate::failure::{Failure, Peer, Signature};
+use crate::failure::{Class, Failure, Peer, Signature, classify};
+use crate::plan::{Plan, Scheme};
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -170,6 +171,13 @@ impl Times {
 }
 
 impl Row {
+    /// What its signature is on its target's protocol.
+    pub fn class(&self, plan: &Plan) -> Class {
+        let target = plan.targets.get(usize::from(self.key.target));
+        let ws = target.is_some_and(|target| target.scheme == Scheme::Ws);
+        classify(self.key.signature, self.key.heard, ws)
+    }
+
     fn new(key: Key) -> Self {
         Self {
             key,

@@ -5,13 +5,11 @@ mod parse;
 
 pub use parse::ThresholdError;
 
-use crate::diagnosis::{Culprit, Diagnosis};
-use crate::failure::{Phase, classify};
+use crate::diagnosis::Diagnosis;
 use crate::latency::Latency;
-use crate::plan::{Plan, Reconnect, Scheme};
+use crate::plan::{Plan, Reconnect};
 use crate::report::Report;
 use crate::snapshot::Snapshot;
-use crate::tally::Row;
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
@@ -288,52 +286,21 @@ fn failures(threshold: &Threshold, observed: &Observed<'_>) -> u64 {
     }
     if labels.contains_key(&Label::Cause) || labels.contains_key(&Label::Culprit) {
         let ours = observed.diagnoses.iter().filter(|diagnosis| {
-            is(Label::Cause, &diagnosis.cause)
-                && is(Label::Culprit, culprit_name(diagnosis.culprit))
+            is(Label::Cause, &diagnosis.cause) && is(Label::Culprit, diagnosis.culprit.name())
         });
         let classes = ours.flat_map(|diagnosis| &diagnosis.classes);
         return classes.filter(|(class, _)| is(Label::Class, class.id())).map(|(_, n)| n).sum();
     }
     let ours = observed.totals.tally.rows.iter().filter(|row| {
-        is(Label::Phase, phase_name(row.key.signature.phase))
-            && is(Label::Class, class_of(row, observed.plan).id())
+        is(Label::Phase, row.key.signature.phase.name())
+            && is(Label::Class, row.class(observed.plan).id())
     });
     ours.map(|row| row.count).sum()
-}
-
-/// The class of a row: what its signature is on the target's protocol.
-fn class_of(row: &Row, plan: &Plan) -> crate::failure::Class {
-    let target = plan.targets.get(usize::from(row.key.target));
-    let ws = target.is_some_and(|target| target.scheme == Scheme::Ws);
-    classify(row.key.signature, row.key.heard, ws)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
 fn float(count: u64) -> f64 {
     count as f64
-}
-
-fn culprit_name(culprit: Culprit) -> &'static str {
-    match culprit {
-        Culprit::Client => "client",
-        Culprit::Server => "server",
-        Culprit::Network => "network",
-        Culprit::Unknown => "unknown",
-    }
-}
-
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Resolve => "resolve",
-        Phase::Socket => "socket",
-        Phase::Bind => "bind",
-        Phase::Connect => "connect",
-        Phase::Tls => "tls",
-        Phase::Upgrade => "upgrade",
-        Phase::Open => "open",
-        Phase::Close => "close",
-        Phase::Accept => "accept",
-    }
 }
 
 impl Stat {

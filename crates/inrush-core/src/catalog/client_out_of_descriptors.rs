@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario};
 use crate::capacity;
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
@@ -31,7 +31,7 @@ pub(super) static CAUSE: Cause = Cause {
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let at_limit = at_limit(case);
-    let claim = pool.take(|row| match seen::class(case.plan, row) {
+    let claim = pool.take(|row| match row.class(case.plan) {
         Class::FdExhaustedProcess | Class::DnsFailureFdExhausted => {
             row.key.signature.op != Op::Accept
         }

@@ -35,7 +35,7 @@ const DEFAULT_PORTS: u64 = 28_232;
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = pool.take(|row| {
-        let class = seen::class(case.plan, row);
+        let class = row.class(case.plan);
         // We bind to port 0 only: a port "in use" there means that none is free.
         let no_port =
             row.key.signature.op == Op::Bind && seen::errno(row) == Some(Errno::EADDRINUSE);

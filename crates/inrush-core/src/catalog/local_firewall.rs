@@ -31,7 +31,7 @@ pub(super) static CAUSE: Cause = Cause {
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let source = Source::Counter("TcpExt".into(), "TCPRetransFail".into());
     let swallowed = case.facts.rise(&source).filter(|rise| *rise > 0);
-    let refused = pool.take(|row| seen::class(case.plan, row) == Class::BlockedByPolicy);
+    let refused = pool.take(|row| row.class(case.plan) == Class::BlockedByPolicy);
     let refused = refused.map(|claim| {
         let age = seen::median_age(&claim.rows).unwrap_or_default();
         let text = format!("our own call failed after {}: nothing was sent", words::time(age));

@@ -29,7 +29,7 @@ pub(super) static CAUSE: Cause = Cause {
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = pool.take(|row| {
-        seen::phase(row) == Phase::Resolve || seen::class(case.plan, row) == Class::DnsFailure
+        seen::phase(row) == Phase::Resolve || row.class(case.plan) == Class::DnsFailure
     })?;
     let row = claim.rows.first();
     let target = row.and_then(|row| case.plan.targets.get(usize::from(row.key.target)));

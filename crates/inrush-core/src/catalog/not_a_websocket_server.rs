@@ -29,7 +29,7 @@ pub(super) static CAUSE: Cause = Cause {
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = pool.take(|row| {
-        let malformed = seen::class(case.plan, row) == Class::WsHandshakeMalformed;
+        let malformed = row.class(case.plan) == Class::WsHandshakeMalformed;
         malformed || garbage_without_end(row)
     })?;
     let said = seen::last_words(&claim.rows).unwrap_or_default();

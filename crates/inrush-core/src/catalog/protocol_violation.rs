@@ -27,7 +27,7 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
-    let claim = pool.take(|row| seen::class(case.plan, row) == Class::WsProtocolError)?;
+    let claim = pool.take(|row| row.class(case.plan) == Class::WsProtocolError)?;
     let said = seen::last_words(&claim.rows).unwrap_or_default();
     let mixed = claim.rows.iter().any(|row| {
         matches!(

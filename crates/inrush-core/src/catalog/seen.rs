@@ -4,8 +4,8 @@ use super::words;
 use crate::diagnosis::Case;
 use crate::errno::Errno;
 use crate::evidence::{Facts, Source};
-use crate::failure::{Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, classify};
-use crate::plan::{Plan, Scheme};
+use crate::failure::{Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature};
+use crate::plan::Plan;
 use crate::tally::Row;
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
@@ -13,13 +13,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-
-/// What the row is, on its target's protocol.
-pub(super) fn class(plan: &Plan, row: &Row) -> Class {
-    let target = plan.targets.get(usize::from(row.key.target));
-    let ws = target.is_some_and(|target| target.scheme == Scheme::Ws);
-    classify(row.key.signature, row.key.heard, ws)
-}
 
 pub(super) fn phase(row: &Row) -> Phase {
     row.key.signature.phase
@@ -169,7 +162,7 @@ pub(super) fn all_ages(rows: &[Row]) -> BTreeMap<u16, u64> {
 pub(super) fn lines(plan: &Plan, rows: &[Row]) -> Vec<String> {
     let mut classes: BTreeMap<Class, BTreeMap<String, u64>> = BTreeMap::new();
     for row in rows {
-        let ways = classes.entry(class(plan, row)).or_default();
+        let ways = classes.entry(row.class(plan)).or_default();
         *ways.entry(how(plan, row)).or_default() += row.count;
     }
     let mut lines: Vec<(u64, String)> = Vec::new();

@@ -1,7 +1,8 @@
 //! The grammar of a threshold: `NAME[{label="v",…}].STAT OP VALUE`. Every refusal says where and
 //! what to write instead, because a promise that was misread is worse than none.
 
-use super::{ConnectionStat, Label, MessageStat, Metric, Op, Stat, Threshold, Which, phase_name};
+use super::{ConnectionStat, Label, MessageStat, Metric, Op, Stat, Threshold, Which};
+use crate::catalog;
 use crate::failure::{Class, Phase};
 use crate::units::{self, UnitError};
 use alloc::collections::BTreeMap;
@@ -198,7 +199,9 @@ fn known_value(label: Label, value: &str, at: usize) -> Parsed<()> {
         Phase::Close,
     ];
     let (known, hint) = match label {
-        Label::Cause => (!value.is_empty(), "write a cause's id: nothing-listening"),
+        Label::Cause => {
+            (catalog::all().any(|cause| cause.id == value), "write a cause's id: nothing-listening")
+        }
         Label::Culprit => (
             ["client", "server", "network", "unknown"].contains(&value),
             "known: client, server, network, unknown",
@@ -208,7 +211,7 @@ fn known_value(label: Label, value: &str, at: usize) -> Parsed<()> {
             "write a class's id: refused, reset-on-read, fd-exhausted-process",
         ),
         Label::Phase => (
-            PHASES.into_iter().any(|phase| phase_name(phase) == value),
+            PHASES.into_iter().any(|phase| phase.name() == value),
             "known: resolve, socket, bind, connect, upgrade, open, close",
         ),
     };

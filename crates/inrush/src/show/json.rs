@@ -76,7 +76,27 @@ struct Plan<'a> {
 struct Judged<'a> {
     passed: bool,
     exit_code: u8,
-    thresholds: &'a [Verdict],
+    thresholds: Vec<Threshold<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Threshold<'a> {
+    expression: &'a str,
+    metric: &'a str,
+    labels: &'a BTreeMap<String, String>,
+    op: &'a str,
+    limit: Number,
+    observed: Option<Number>,
+    samples: u64,
+    passed: bool,
+    reason: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct ConnectRate<'a> {
+    asked_per_second: Option<Number>,
+    achieved_per_second: Option<f64>,
+    reason: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,7 +116,7 @@ struct Connections<'a> {
     reconnects: u64,
     close_unanswered: u64,
     probes: u64,
-    connect_rate: &'a inrush_core::report::ConnectRate,
+    connect_rate: ConnectRate<'a>,
     plateau: &'a Option<inrush_core::report::Plateau>,
 }
 
@@ -171,7 +191,7 @@ pub(crate) fn document(report: &Report) -> Document<'_> {
         verdict: Judged {
             passed: report.verdicts.iter().all(|verdict| verdict.passed),
             exit_code: report.exit_code,
-            thresholds: &report.verdicts,
+            thresholds: report.verdicts.iter().map(threshold).collect(),
         },
         connections: connections(report),
         diagnoses: report.diagnoses.iter().map(|d| failures::diagnosed(report, d)).collect(),
@@ -264,6 +284,20 @@ fn whole(value: f64) -> Number {
     }
 }
 
+fn threshold(verdict: &Verdict) -> Threshold<'_> {
+    Threshold {
+        expression: &verdict.expression,
+        metric: &verdict.metric,
+        labels: &verdict.labels,
+        op: &verdict.op,
+        limit: whole(verdict.limit),
+        observed: verdict.observed.map(whole),
+        samples: verdict.samples,
+        passed: verdict.passed,
+        reason: verdict.reason.as_deref(),
+    }
+}
+
 fn connections(report: &Report) -> Connections<'_> {
     let (counts, gauges) = (&report.totals.counts, &report.totals.gauges);
     Connections {
@@ -282,7 +316,11 @@ fn connections(report: &Report) -> Connections<'_> {
         reconnects: counts.reconnects,
         close_unanswered: counts.close_unanswered,
         probes: report.probes,
-        connect_rate: &report.connect_rate,
+        connect_rate: ConnectRate {
+            asked_per_second: report.connect_rate.asked_per_second.map(whole),
+            achieved_per_second: report.connect_rate.achieved_per_second,
+            reason: report.connect_rate.reason.as_deref(),
+        },
         plateau: &report.plateau,
     }
 }

@@ -118,7 +118,7 @@ impl Failures {
     pub(crate) fn lines(&mut self, interval: &Tally, plan: &Plan) -> String {
         let mut out = String::new();
         for row in &interval.rows {
-            let class = words::class_of(row, plan);
+            let class = row.class(plan);
             let written = self.written.entry(class).or_default();
             let room =
                 usize::try_from(FAILURE_LINES.saturating_sub(*written)).unwrap_or(usize::MAX);
@@ -152,8 +152,8 @@ fn failed(row: &Row, class: Class, example: &inrush_core::failure::Failure) -> F
         class: class.id(),
         cause: None,
         connection: example.connection,
-        phase: words::phase(signature.phase),
-        operation: words::op(signature.op),
+        phase: signature.phase.name(),
+        operation: signature.op.name(),
         errno: errno.and_then(|(symbol, _)| symbol),
         errno_number: errno.map(|(_, number)| number),
         bytes_sent: example.bytes_out,

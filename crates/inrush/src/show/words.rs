@@ -1,12 +1,10 @@
 //! Names of things as the outputs write them: sources of facts, phases, what a run was asked.
 
 use crate::show::number;
-use inrush_core::diagnosis::{Confidence, Culprit};
 use inrush_core::evidence::Source;
-use inrush_core::failure::{Class, Op, Outcome, Phase, Signature, classify};
-use inrush_core::plan::{Expect, Payload, Plan, Schedule, Scheme};
+use inrush_core::failure::{Outcome, Signature};
+use inrush_core::plan::{Expect, Payload, Plan, Schedule};
 use inrush_core::report::{Report, StoppedBy};
-use inrush_core::tally::Row;
 
 /// Where a fact was read, as a shell can check it.
 pub(crate) fn source(source: &Source) -> String {
@@ -43,68 +41,11 @@ fn counter_file(group: &str) -> &'static str {
     if group.ends_with("Ext") { "/proc/net/netstat" } else { "/proc/net/snmp" }
 }
 
-/// The class of a row: what its signature is on its target's protocol.
-pub(crate) fn class_of(row: &Row, plan: &Plan) -> Class {
-    let target = plan.targets.get(usize::from(row.key.target));
-    let ws = target.is_some_and(|target| target.scheme == Scheme::Ws);
-    classify(row.key.signature, row.key.heard, ws)
-}
-
-/// `connect`.
-pub(crate) fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Resolve => "resolve",
-        Phase::Socket => "socket",
-        Phase::Bind => "bind",
-        Phase::Connect => "connect",
-        Phase::Tls => "tls",
-        Phase::Upgrade => "upgrade",
-        Phase::Open => "open",
-        Phase::Close => "close",
-        Phase::Accept => "accept",
-    }
-}
-
-/// `read`.
-pub(crate) fn op(op: Op) -> &'static str {
-    match op {
-        Op::Lookup => "lookup",
-        Op::Socket => "socket",
-        Op::Bind => "bind",
-        Op::Connect => "connect",
-        Op::Accept => "accept",
-        Op::Read => "read",
-        Op::Write => "write",
-        Op::Deadline => "deadline",
-        Op::Decode => "decode",
-        Op::Look => "look",
-    }
-}
-
 /// `EMFILE` and 24; the symbol is missing for a number without a name.
 pub(crate) fn errno(signature: &Signature) -> Option<(Option<&'static str>, u16)> {
     match signature.outcome {
         Outcome::Errno(errno) => Some((Some(errno.symbol()).filter(|name| *name != "E?"), errno.0)),
         _ => None,
-    }
-}
-
-/// `client`.
-pub(crate) fn culprit(culprit: Culprit) -> &'static str {
-    match culprit {
-        Culprit::Client => "client",
-        Culprit::Server => "server",
-        Culprit::Network => "network",
-        Culprit::Unknown => "unknown",
-    }
-}
-
-/// `proven`.
-pub(crate) fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Possible => "possible",
-        Confidence::Likely => "likely",
-        Confidence::Proven => "proven",
     }
 }
 

@@ -89,8 +89,8 @@ pub(super) fn diagnosed<'a>(report: &Report, diagnosis: &'a Diagnosis) -> Diagno
     let (first, last) = span(&diagnosis.times);
     Diagnosed {
         cause: &diagnosis.cause,
-        culprit: words::culprit(diagnosis.culprit),
-        confidence: words::confidence(diagnosis.confidence),
+        culprit: diagnosis.culprit.name(),
+        confidence: diagnosis.confidence.name(),
         count: diagnosis.count,
         ratio: of_attempted(report, diagnosis.count),
         what: &diagnosis.what,
@@ -144,7 +144,7 @@ fn merged(report: &Report) -> BTreeMap<Key, Vec<&Row>> {
     for row in &report.totals.tally.rows {
         let Signature { phase, op, .. } = row.key.signature;
         let number = words::errno(&row.key.signature).map(|(_, number)| number);
-        let class = words::class_of(row, &report.plan);
+        let class = row.class(&report.plan);
         merged.entry((class, phase, op, number)).or_default().push(row);
     }
     merged
@@ -161,8 +161,8 @@ fn classed(report: &Report, (class, phase, op, _): Key, rows: Vec<&Row>) -> Clas
         class: class.id(),
         count,
         ratio: of_attempted(report, count),
-        phase: words::phase(phase),
-        operation: words::op(op),
+        phase: phase.name(),
+        operation: op.name(),
         errno: errno.and_then(|(symbol, _)| symbol),
         errno_number: errno.map(|(_, number)| number),
         first_at_seconds: spans().filter_map(|(first, _)| first).reduce(f64::min),

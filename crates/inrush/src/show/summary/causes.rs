@@ -2,7 +2,7 @@
 //! unsure.
 
 use super::page::{Page, Style};
-use crate::show::{escape, number, words};
+use crate::show::{escape, number};
 use inrush_core::diagnosis::{Culprit, Diagnosis, Remedy};
 use inrush_core::report::Report;
 use inrush_core::time::Nanos;
@@ -95,7 +95,7 @@ fn head(report: &Report, diagnosis: &Diagnosis) -> String {
     let mut parts =
         vec![causes.join(" or "), format!("{} {noun} ({percent})", number::count(diagnosis.count))];
     parts.extend(diagnosis.times.span().map(|(first, last)| span(first, last)));
-    parts.push(words::confidence(diagnosis.confidence).to_owned());
+    parts.push(diagnosis.confidence.name().to_owned());
     parts.join(" · ")
 }
 
