@@ -9,8 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Examples kept of one row.
 pub const EXAMPLES: usize = 8;
-/// Rows of one tally; what comes beyond is folded into the row with the same signature, peer
-/// unseen.
+/// Rows of one tally; what comes beyond is counted in the row that is most like it.
 pub const ROWS: usize = 512;
 /// Buckets of ages: enough for all that 64 bits can say.
 const BUCKETS: u16 = 2_000;
@@ -239,24 +238,43 @@ impl Tally {
         self.rows.iter().map(|row| row.count).sum()
     }
 
-    fn row(&mut self, mut key: Key) -> (&mut Row, bool) {
-        if self.rows.len() >= ROWS && self.rows.binary_search_by_key(&key, |r| r.key).is_err() {
-            key.peer = Peer::Unseen;
-            key.target = 0;
-        }
+    fn row(&mut self, key: Key) -> (&mut Row, bool) {
         match self.rows.binary_search_by_key(&key, |row| row.key) {
             Ok(at) => (&mut self.rows[at], false),
+            Err(_) if self.rows.len() >= ROWS => (self.most_like(key), false),
             Err(at) => {
                 self.rows.insert(at, Row::new(key));
                 (&mut self.rows[at], true)
             }
         }
     }
+
+    /// A hostile server can end connections in more ways than there is room for. Target and phase
+    /// weigh most, because who is at fault hangs on them.
+    #[cold]
+    fn most_like(&mut self, key: Key) -> &mut Row {
+        let kind = |key: &Key| core::mem::discriminant(&key.signature.outcome);
+        let likeness = |row: &Row| {
+            let (other, signature) = (&row.key, &row.key.signature);
+            let same = [
+                other.target == key.target,
+                signature.phase == key.signature.phase,
+                kind(other) == kind(&key),
+                signature.op == key.signature.op,
+                signature.outcome == key.signature.outcome,
+                (other.fin_seen, other.heard) == (key.fin_seen, key.heard),
+                other.peer == key.peer,
+            ];
+            same.into_iter().fold(0, |sum, same| sum << 1 | u32::from(same))
+        };
+        self.rows.iter_mut().max_by_key(|row| likeness(row)).expect("the tally is full")
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Op, Outcome, Phase, ProtocolError};
 
     #[test]
     fn ages_are_within_two_percent() {
@@ -281,5 +299,45 @@ mod tests {
         fresh.add(Nanos::from_secs(3));
         fresh.merge(&times);
         assert_eq!(fresh.count(), 100_001);
+    }
+
+    #[test]
+    fn rows_are_bounded_and_no_failure_changes_its_target() {
+        let mut tally = Tally::default();
+        for n in 0..4_000_u16 {
+            let protocol = match n % 2 {
+                0 => ProtocolError::Status(n),
+                _ => ProtocolError::Closed(n),
+            };
+            let outcome = Outcome::Protocol(protocol);
+            let phase = if n % 2 == 0 { Phase::Upgrade } else { Phase::Open };
+            let key = Key {
+                target: 1 + n % 2,
+                signature: Signature { phase, op: Op::Decode, outcome },
+                peer: Peer::Unseen,
+                fin_seen: false,
+                heard: true,
+                spoke: true,
+            };
+            let failure = Failure {
+                at: Nanos(u64::from(n)),
+                connection: u64::from(n),
+                signature: key.signature,
+                later: None,
+                age: Nanos::ZERO,
+                bytes_in: 1,
+                bytes_out: 1,
+                fin_seen: false,
+                look: None,
+                last_words: Vec::new(),
+            };
+            tally.book(key, failure, 0);
+        }
+        assert_eq!((tally.rows.len(), tally.count()), (ROWS, 4_000));
+        let of = |target, phase| {
+            let rows = tally.rows.iter().filter(move |row| row.key.target == target);
+            rows.filter(|row| row.key.signature.phase == phase).map(|row| row.count).sum::<u64>()
+        };
+        assert_eq!((of(1, Phase::Upgrade), of(2, Phase::Open)), (2_000, 2_000));
     }
 }

@@ -252,7 +252,12 @@ impl<R: Role> Loop<R> {
                         let now = now(self.zero);
                         self.swarm.handle(now, id, Input::Unwritten(tail), &mut self.orders);
                     }
-                    Err(errno) => self.input(id, Input::Failed(Op::Write, errno)),
+                    Err(errno) => {
+                        let now = now(self.zero);
+                        self.swarm.handle(now, id, Input::Unwritten(bytes), &mut self.orders);
+                        let failed = Input::Failed(Op::Write, errno);
+                        self.swarm.handle(now, id, failed, &mut self.orders);
+                    }
                 }
             }
             Order::Open { id, source, target } => {

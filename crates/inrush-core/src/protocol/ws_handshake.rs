@@ -15,7 +15,7 @@ use core::mem::MaybeUninit;
 use sha1_smol::Sha1;
 
 /// Longest head of a request or an answer, as Node has it by default.
-const HEAD_BYTES: usize = 16 << 10;
+pub const HEAD_BYTES: usize = 16 << 10;
 /// Most headers of one.
 const HEADERS: usize = 64;
 /// RFC 6455 §1.3.

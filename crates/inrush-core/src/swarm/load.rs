@@ -1,8 +1,10 @@
 //! The client role: opens, holds and uses a shard's connections, one due thing at a time.
 
+mod again;
 mod conn;
 mod deadline;
 mod ending;
+mod holes;
 mod looking;
 mod messages;
 mod opening;
@@ -16,10 +18,12 @@ use crate::protocol::ws_handshake::Request;
 use crate::snapshot::Snapshot;
 use crate::time::Nanos;
 use crate::wheel::Wheel;
-use alloc::collections::{BTreeMap, VecDeque};
+use again::Again;
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use conn::{Conn, State};
 use ending::Dying;
+use holes::Holes;
 use looking::Looking;
 use replies::{Gaps, Partial};
 
@@ -45,8 +49,8 @@ pub struct LoadSwarm {
     pace: Pace,
     stage: Stage,
     stopping: bool,
-    /// Slots whose connection ended and that shall live again, each not before its time.
-    again: VecDeque<(Nanos, u32, u16)>,
+    /// Slots whose connection ended and that shall live again.
+    again: Again,
     /// Of a new connection and one that lives again, both due, the new one is next.
     new_first: bool,
     /// At most so many opening at once; `u32::MAX` at a fixed rate.
@@ -66,6 +70,8 @@ pub struct LoadSwarm {
     partial: BTreeMap<u32, Partial>,
     gaps: BTreeMap<u32, Gaps>,
     gap_count: u64,
+    /// Of connections that could not send all that was due.
+    holes: BTreeMap<u32, Holes>,
     dying: BTreeMap<u32, Dying>,
     looking: Option<Looking>,
     /// When the last one opened that still has to be looked up after the hold.
@@ -105,7 +111,7 @@ impl LoadSwarm {
             pace: Pace::new(plan.connect_rate, shard.index, shard.of),
             stage: Stage::Running(Nanos::MAX),
             stopping: false,
-            again: VecDeque::new(),
+            again: Again::default(),
             new_first: true,
             window,
             in_window: 0,
@@ -119,6 +125,7 @@ impl LoadSwarm {
             partial: BTreeMap::new(),
             gaps: BTreeMap::new(),
             gap_count: 0,
+            holes: BTreeMap::new(),
             dying: BTreeMap::new(),
             looking: None,
             late: None,
@@ -277,8 +284,8 @@ impl LoadSwarm {
                 if !self.started() && self.in_window < self.window {
                     due = due.min(self.pace.due());
                 }
-                if let Some((at, ..)) = self.again.front() {
-                    due = due.min((*at).max(self.pace.due()));
+                if let Some(at) = self.again.next() {
+                    due = due.min(at.max(self.pace.due()));
                 }
             }
             Stage::Quiet(since) => {

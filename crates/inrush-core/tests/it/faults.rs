@@ -1,6 +1,7 @@
 //! The table of failures, each made to happen in the simulated world: what fails, fails for its
 //! reason and nothing else does, with sums that are exact.
 
+mod hidden;
 mod midlife;
 mod opening;
 mod order_matrix;

@@ -211,6 +211,8 @@ struct Storm<'a> {
     hold_until: Option<Nanos>,
     stopped: Option<(StoppedBy, Nanos)>,
     signal: Option<i32>,
+    /// A second signal came.
+    hurried: bool,
     second: u64,
     ended: Nanos,
 }
@@ -253,6 +255,7 @@ impl<'a> Storm<'a> {
             hold_until: None,
             stopped: None,
             signal: None,
+            hurried: false,
             second: 0,
             ended: Nanos::ZERO,
         })
@@ -394,10 +397,10 @@ impl<'a> Storm<'a> {
 
     fn take_signal(&mut self) -> bool {
         let Some(signal) = self.signals.take() else { return false };
-        let second = self.signal.is_some();
+        self.hurried = self.signal.is_some();
         self.signal = Some(signal);
         self.stop(StoppedBy::Signal);
-        second
+        self.hurried
     }
 
     fn stop(&mut self, why: StoppedBy) {
@@ -434,18 +437,19 @@ impl<'a> Storm<'a> {
     }
 
     fn end(mut self, mut evidence: Evidence) -> Story {
-        let lost = |member: &&Member| member.life != Life::Finished;
-        let unknown: u64 = self
-            .crew
-            .members
-            .iter()
-            .filter(lost)
-            .map(|member| member.told.attempted - member.told.decided)
-            .sum();
-        let workers_lost = self.crew.members.iter().filter(lost).count();
+        // A second signal waits for nobody: what was under way is unfinished, and nobody is lost.
+        let left = |member: &&Member| self.hurried && !member.over();
+        let lost = |member: &&Member| !left(member) && member.life != Life::Finished;
+        let under_way = |member: &Member| member.told.attempted - member.told.decided;
+        let members = || self.crew.members.iter();
+        let unfinished: u64 = members().filter(left).map(under_way).sum();
+        let unknown: u64 = members().filter(lost).map(under_way).sum();
+        let workers_lost = members().filter(lost).count();
+        let all_ended = workers_lost == 0 && members().filter(left).count() == 0;
+        self.collector.totals.counts.unfinished += unfinished;
         let matched = matches!(self.plan.messages.expect, Expect::Echo | Expect::Reply);
-        if workers_lost > 0 && matched {
-            // What became of a lost worker's messages is not known; lost they are not.
+        if !all_ended && matched {
+            // What became of such a worker's messages is not known; lost they are not.
             let counts = &mut self.collector.totals.counts;
             counts.messages_unfinished = counts.sent.saturating_sub(counts.received + counts.lost);
         }
@@ -456,7 +460,7 @@ impl<'a> Storm<'a> {
             None if finished_early => StoppedBy::NothingLeft,
             None => StoppedBy::Completed,
         };
-        if workers_lost == 0 {
+        if all_ended {
             std::mem::take(&mut self.crew.children).join();
             if let Some(threads) = self.crew.threads.take() {
                 threads.join();

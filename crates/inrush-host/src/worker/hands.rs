@@ -25,6 +25,8 @@ pub(super) struct Hands {
     sources: Vec<IpAddr>,
     options: socket::Options,
     diag: Option<SockDiag>,
+    /// Targets at which the server's side of one of our connections was seen.
+    seen: Vec<bool>,
     listener: Option<OwnedFd>,
     accepting: bool,
     /// Slots that are not read now.
@@ -77,6 +79,7 @@ impl Hands {
         let mut hands = Self {
             poller,
             sockets: Vec::with_capacity(slots),
+            seen: vec![false; targets.len()],
             targets,
             sources,
             options,
@@ -155,9 +158,10 @@ impl Hands {
             info.fill(&mut look);
         }
         look.local = socket::local_addr(fd.as_fd());
-        let to = self.targets.get(usize::from(target)).copied();
-        look.peer = match (&mut self.diag, look.local, to) {
-            (Some(diag), Some(local), Some(to)) => server_side(diag, local, to),
+        let target = usize::from(target);
+        let (to, seen) = (self.targets.get(target).copied(), self.seen.get_mut(target));
+        look.peer = match (&mut self.diag, look.local, to, seen) {
+            (Some(diag), Some(local), Some(to), Some(seen)) => server_side(diag, local, to, seen),
             _ => Peer::Unseen,
         };
         look
@@ -278,14 +282,21 @@ impl Hands {
     }
 }
 
-/// Nothing is concluded from absence unless a listener of this namespace stands for the target.
-fn server_side(diag: &mut SockDiag, local: SocketAddr, to: SocketAddr) -> Peer {
+/// Absence means something where others were seen, or where a listener of this namespace stands
+/// for a loopback address. Another address may be led elsewhere although somebody listens on it
+/// (DNAT of a published container port): of it nothing is concluded before one was `seen`.
+fn server_side(diag: &mut SockDiag, local: SocketAddr, to: SocketAddr, seen: &mut bool) -> Peer {
     match diag.peer(local, to) {
+        Ok(Peer::Absent) if *seen => Peer::Absent,
         Ok(Peer::Absent) => match diag.listener(to) {
-            Ok(Some(_)) => Peer::Absent,
+            Ok(Some(_)) if to.ip().to_canonical().is_loopback() => Peer::Absent,
+            Ok(Some(_)) => Peer::Unseen,
             _ => Peer::NotLocal,
         },
-        Ok(peer) => peer,
+        Ok(peer) => {
+            *seen = true;
+            peer
+        }
         Err(_) => Peer::Unseen,
     }
 }

@@ -6,7 +6,7 @@ use super::{LoadSwarm, Stage};
 use crate::failure::{Op, Outcome};
 use crate::pace::draw;
 use crate::plan::{Expect, Schedule};
-use crate::swarm::Orders;
+use crate::swarm::{ConnId, Order, Orders};
 use crate::time::Nanos;
 
 /// How long the answer to our Close is awaited.
@@ -69,7 +69,7 @@ impl LoadSwarm {
 
     #[inline]
     fn due_open(&self, slot: u32, c: &Conn) -> Nanos {
-        let mut due = self.reply_deadline(c);
+        let mut due = self.reply_deadline(slot, c);
         if !c.is(QUIET) && matches!(self.stage, Stage::Running(_)) {
             due = due.min(self.next_send(c));
         }
@@ -93,7 +93,7 @@ impl LoadSwarm {
     /// When the peer has been silent too long while replies were due. One that never said a byte
     /// may be given up by the hand-shake limit too: nobody has served it.
     #[inline]
-    fn reply_deadline(&self, c: &Conn) -> Nanos {
+    fn reply_deadline(&self, slot: u32, c: &Conn) -> Nanos {
         // Once we are silent ourselves, the peer's silence proves nothing, unless it never spoke.
         let speaking = matches!(self.stage, Stage::Running(_)) || c.bytes_in == 0;
         if c.outstanding() == 0 || !self.expects_replies() || !speaking {
@@ -102,7 +102,7 @@ impl LoadSwarm {
         let limits = &self.shard.plan.timeouts;
         let patience =
             if c.is(CONFIRMED) { limits.reply } else { limits.reply.min(limits.handshake) };
-        c.heard.max(self.due_of(c, c.received)) + patience
+        c.heard.max(self.due_of(slot, c.received)) + patience
     }
 
     fn life_end(&self, slot: u32, c: &Conn) -> Nanos {
@@ -141,7 +141,7 @@ impl LoadSwarm {
 
     fn wake_open(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
         let (c, id) = (self.conns[slot as usize], self.id(slot));
-        if self.reply_deadline(&c) <= now {
+        if self.reply_deadline(slot, &c) <= now {
             self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
             return;
         }
@@ -150,7 +150,7 @@ impl LoadSwarm {
             if end <= now {
                 self.conns[slot as usize].flags |= QUIET;
                 if c.outstanding() == 0 || self.drained_at(end) <= now {
-                    self.begin_close(now, id, orders);
+                    self.end_life(now, id, orders);
                 }
                 return;
             }
@@ -160,6 +160,18 @@ impl LoadSwarm {
             // A closed loop has no schedule to be late for.
             let closed = self.shard.plan.messages.schedule == Schedule::Closed;
             self.send(now, if closed { now } else { due }, id, orders);
+        }
+    }
+
+    /// Its lifetime is over. Whoever was not served by now has failed, as at the end of the hold.
+    fn end_life(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
+        let unsure = !self.conns[id.slot as usize].is(CONFIRMED);
+        if self.was_never_answered(id.slot) {
+            self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
+        } else if unsure && !self.not_local[usize::from(self.target(id.slot))] {
+            orders.push(Order::Look(id, self.target(id.slot)));
+        } else {
+            self.begin_close(now, id, orders);
         }
     }
 

@@ -7,7 +7,8 @@ use crate::failure::{
     Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, tcp_state,
 };
 use crate::plan::Reconnect;
-use crate::protocol::ws_frame::opcode;
+use crate::protocol::ws_frame::{Decoder, Event, Role, close_code, opcode};
+use crate::protocol::ws_handshake;
 use crate::swarm::{ConnId, Order, Orders};
 use crate::tally::Key;
 use crate::time::Nanos;
@@ -147,8 +148,35 @@ impl LoadSwarm {
         let room = WORDS - dying.words.len().min(WORDS);
         dying.words.extend_from_slice(&bytes[..bytes.len().min(room)]);
         dying.read += bytes.len() as u64;
-        if dying.read >= DYING_BYTES {
+        let (full, wrote) = (dying.read >= DYING_BYTES, dying.signature.op == Op::Write);
+        if wrote {
+            self.reinterpret(id, bytes);
+        }
+        if full {
             self.order_look(id, orders);
+        }
+    }
+
+    /// A write failed, and what the peer had said before lay unread: that is what ended it, and the
+    /// write's errno what it led to.
+    fn reinterpret(&mut self, id: ConnId, mut bytes: &[u8]) {
+        let ws = self.is_ws(id.slot);
+        let nonce = self.nonce(id);
+        let (c, dying) = (&mut self.conns[id.slot as usize], self.dying.get_mut(&id.slot));
+        let Some(dying) = dying.filter(|_| ws) else { return };
+        let said = if dying.signature.phase == Phase::Upgrade {
+            ws_handshake::verify(&dying.words, nonce, &self.shard.plan.subprotocols).err()
+        } else {
+            last_close(&mut c.rx, &mut bytes).map(|(error, reason)| {
+                dying.words = reason;
+                error
+            })
+        };
+        if let Some(error) = said {
+            let (op, outcome) = (Op::Decode, Outcome::Protocol(error));
+            let seen = Signature { op, outcome, ..dying.signature };
+            dying.later = dying.later.or(Some(dying.signature));
+            dying.signature = seen;
         }
     }
 
@@ -263,7 +291,7 @@ impl LoadSwarm {
     }
 
     /// Replies were due and awaited, and not one byte ever came: nobody has served it.
-    fn was_never_answered(&self, slot: u32) -> bool {
+    pub(super) fn was_never_answered(&self, slot: u32) -> bool {
         let c = &self.conns[slot as usize];
         !self.stopping && self.expects_replies() && c.outstanding() > 0 && c.bytes_in == 0
     }
@@ -294,9 +322,14 @@ impl LoadSwarm {
         self.wheel.clear(slot);
         self.parts.remove(&slot);
         self.owed.remove(&slot);
+        if !self.holes.is_empty() {
+            self.holes.remove(&slot);
+        }
         self.alive -= 1;
-        if let (Some((at, flags)), true) = (again, self.may_send()) {
-            self.again.push_back((at, slot, flags));
+        match again.filter(|_| self.may_send()) {
+            Some((at, AGAIN)) => self.again.failed(at, slot, AGAIN),
+            Some((at, flags)) => self.again.churned(at, slot, flags),
+            None => {}
         }
     }
 
@@ -334,6 +367,17 @@ impl LoadSwarm {
             self.urgent = true;
         }
     }
+}
+
+/// The Close frame among these bytes, with its reason, if it came whole.
+fn last_close(rx: &mut Decoder, bytes: &mut &[u8]) -> Option<(ProtocolError, Vec<u8>)> {
+    while let Ok(Some(event)) = rx.next(Role::Client, bytes) {
+        if let Event::Control { op: opcode::CLOSE, bytes: body, end: true, .. } = event {
+            let error = close_code(body).map_or_else(|error| error, ProtocolError::Closed);
+            return Some((error, body.get(2..).unwrap_or_default().to_vec()));
+        }
+    }
+    None
 }
 
 /// FIN counts as one received byte (FAILURES §0.4).

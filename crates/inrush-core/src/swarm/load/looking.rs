@@ -1,7 +1,7 @@
 //! Looking at the server's side of connections that never said a byte: at the end of the ramp to
 //! confirm them, at the end of the hold to fail those that nobody served.
 
-use super::conn::{CONFIRMED, State};
+use super::conn::{CONFIRMED, QUIET, State};
 use super::{LoadSwarm, Stage, size};
 use crate::failure::{Look, Op, Outcome, Peer};
 use crate::swarm::{ConnId, Order, Orders};
@@ -67,6 +67,15 @@ impl LoadSwarm {
     }
 
     fn looked_at_open(&mut self, now: Nanos, id: ConnId, look: Look, orders: &mut Orders) {
+        self.judge_open(now, id, look, orders);
+        // Its lifetime is over: it was looked at to be closed.
+        let c = &self.conns[id.slot as usize];
+        if c.state == State::Open && c.is(QUIET) {
+            self.begin_close(now, id, orders);
+        }
+    }
+
+    fn judge_open(&mut self, now: Nanos, id: ConnId, look: Look, orders: &mut Orders) {
         let c = &mut self.conns[id.slot as usize];
         match look.peer {
             Peer::Accepted { .. } | Peer::Closing if !c.is(CONFIRMED) => {
@@ -75,7 +84,11 @@ impl LoadSwarm {
                 self.snapshot.gauges.unconfirmed -= 1;
             }
             Peer::Absent | Peer::HalfOpen | Peer::Queued if !c.is(CONFIRMED) => {
-                let Stage::Quiet(since) = self.stage else { return };
+                let since = match self.stage {
+                    Stage::Quiet(since) => since,
+                    _ if c.is(QUIET) => now,
+                    _ => return,
+                };
                 let connected_at = c.connected_at();
                 if now < connected_at + GRACE {
                     self.late = self.late.max(Some(connected_at));
@@ -86,7 +99,7 @@ impl LoadSwarm {
                 self.die(now, id, Op::Look, Outcome::NotServed, &[]);
                 self.bury(now, id, look, orders);
             }
-            Peer::Unseen | Peer::NotLocal => {
+            Peer::NotLocal => {
                 let target = usize::from(self.target(id.slot));
                 self.not_local[target] = true;
             }

@@ -65,7 +65,12 @@ impl LoadSwarm {
         let c = &mut self.conns[id.slot as usize];
         if c.tx_left > 0 || c.is(OWED) || (expects && c.outstanding() >= most) {
             self.snapshot.counts.unsent += u64::from(!closed);
-            c.since += gap.unwrap_or_default();
+            if let Some(gap) = gap {
+                // What comes after the hole moves on, what was sent before it stays due.
+                c.since += gap;
+                let next = c.sent;
+                self.holes.entry(id.slot).or_default().add(next);
+            }
             return;
         }
         if closed {
@@ -89,9 +94,14 @@ impl LoadSwarm {
 
     /// When message `seq` was to be sent.
     #[inline]
-    pub(super) fn due_of(&self, c: &super::Conn, seq: u32) -> Nanos {
+    pub(super) fn due_of(&self, slot: u32, seq: u32) -> Nanos {
+        let c = &self.conns[slot as usize];
         match self.shard.plan.messages.schedule {
-            Schedule::Every(gap) => c.since + gap * u64::from(seq),
+            Schedule::Every(gap) => {
+                let holes = if self.holes.is_empty() { None } else { self.holes.get(&slot) };
+                let moved = gap * holes.map_or(0, |holes| holes.after(seq));
+                c.since + gap * u64::from(seq) - moved
+            }
             Schedule::Idle | Schedule::Closed => c.since,
         }
     }

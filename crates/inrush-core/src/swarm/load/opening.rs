@@ -49,7 +49,7 @@ impl LoadSwarm {
     /// Slot and flags of the next life. New ones and those that live again take turns: a server
     /// that refuses everybody must not keep the ramp from ending.
     fn next_to_open(&mut self, now: Nanos) -> Option<(u32, u16)> {
-        let again = self.again.front().is_some_and(|(at, ..)| *at <= now);
+        let again = self.again.next().is_some_and(|at| at <= now);
         if !self.started() && (self.new_first || !again) {
             self.new_first = false;
             self.conns.push(Conn::unborn());
@@ -60,7 +60,7 @@ impl LoadSwarm {
             return None;
         }
         self.new_first = true;
-        self.again.pop_front().map(|(_, slot, flags)| (slot, flags))
+        self.again.pop(now)
     }
 
     /// The first time: connect() was answered. Later: there is room to write.
@@ -126,18 +126,22 @@ impl LoadSwarm {
     /// Takes in bytes of the answer to the upgrade.
     pub(super) fn answer(&mut self, now: Nanos, id: ConnId, bytes: &[u8], orders: &mut Orders) {
         let nonce = self.nonce(id);
-        let held;
+        let mut held = Vec::new();
         let whole = if self.conns[id.slot as usize].is(IN_PARTS) {
-            let mut parts = self.parts.remove(&id.slot).unwrap_or_default();
-            parts.extend_from_slice(bytes);
-            held = parts;
+            held = self.parts.remove(&id.slot).unwrap_or_default();
+            held.extend_from_slice(bytes);
+            // A head ends with a line: bytes that come one by one are read again once a line.
+            if !bytes.contains(&b'\n') && held.len() < ws_handshake::HEAD_BYTES {
+                self.parts.insert(id.slot, held);
+                return;
+            }
             held.as_slice()
         } else {
             bytes
         };
         match ws_handshake::verify(whole, nonce, &self.shard.plan.subprotocols) {
             Ok(None) => {
-                let kept = whole.to_vec();
+                let kept = if held.is_empty() { bytes.to_vec() } else { held };
                 self.conns[id.slot as usize].flags |= IN_PARTS;
                 self.parts.insert(id.slot, kept);
             }

@@ -199,7 +199,10 @@ impl LoadSwarm {
             return;
         }
         self.outstanding = self.outstanding.saturating_sub(1);
-        let took = now - self.due_of(&self.conns[id.slot as usize], seq);
+        let took = now - self.due_of(id.slot, seq);
+        if !self.holes.is_empty() {
+            self.forget_holes(id.slot);
+        }
         let counts = &mut self.snapshot.counts;
         counts.received += 1;
         counts.corrupted += u64::from(!intact);
@@ -221,6 +224,14 @@ impl LoadSwarm {
         {
             self.send(now, now, id, orders);
             self.arm(now, id.slot);
+        }
+    }
+
+    #[cold]
+    fn forget_holes(&mut self, slot: u32) {
+        let received = self.conns[slot as usize].received;
+        if self.holes.get_mut(&slot).is_some_and(|holes| holes.forget(received)) {
+            self.holes.remove(&slot);
         }
     }
 
@@ -259,7 +270,7 @@ impl LoadSwarm {
         let waiting = u64::from(c.outstanding());
         let limit = self.shard.plan.timeouts.reply;
         let old = (0..c.outstanding())
-            .take_while(|i| self.due_of(c, c.received.wrapping_add(*i)) + limit <= now)
+            .take_while(|i| self.due_of(slot, c.received.wrapping_add(*i)) + limit <= now)
             .count() as u64;
         let lost = overtaken + if failed { waiting } else { old };
         self.snapshot.counts.lost += lost;

@@ -321,6 +321,8 @@ impl Process {
             Err(Errno::EAGAIN) => 0,
             Ok(count) => count,
             Err(errno) => {
+                let unwritten = Input::Unwritten(bytes);
+                self.role.handle(self.clock, id, unwritten, &mut self.orders);
                 let input = Input::Failed(Op::Write, errno);
                 return self.role.handle(self.clock, id, input, &mut self.orders);
             }

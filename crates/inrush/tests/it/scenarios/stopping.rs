@@ -48,6 +48,7 @@ fn a_second_ctrl_c_waits_for_nothing() {
     assert_eq!(report.code, 130);
     assert!(again.elapsed() < Duration::from_secs(2), "{:?}", again.elapsed());
     assert_eq!(report.connections("failed"), 0, "\n{report}");
+    assert_eq!((report.connections("unfinished"), report.connections("unknown")), (20, 0));
 }
 
 #[test]
