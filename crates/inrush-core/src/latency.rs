@@ -15,6 +15,13 @@ const HIGHEST_NS: u64 = 600_000_000_000;
 pub struct Latency(Option<Box<Histogram<u64>>>);
 
 impl Latency {
+    /// These values, each counted once.
+    pub fn of(values: &[Nanos]) -> Self {
+        let mut latency = Self::default();
+        values.iter().for_each(|value| latency.record(*value));
+        latency
+    }
+
     /// Counts one value; above 10 minutes it counts as 10 minutes.
     #[inline]
     pub fn record(&mut self, value: Nanos) {

@@ -166,8 +166,8 @@ pub struct Report {
     pub unknown: u64,
     /// Probe connects.
     pub probes: u64,
-    /// How long names took to resolve; `None` when every target was an address.
-    pub resolve: Option<Nanos>,
+    /// How long each name took to resolve; empty when every target was an address.
+    pub resolve: Vec<Nanos>,
     /// How fast.
     pub connect_rate: ConnectRate,
     /// Where it stopped rising.

@@ -126,8 +126,8 @@ pub struct Observed<'a> {
     pub diagnoses: &'a [Diagnosis],
     /// Most open at once.
     pub peak: u64,
-    /// How long names took to resolve; `None` when nothing was looked up.
-    pub resolve: Option<Nanos>,
+    /// How long each name took to resolve; empty when nothing was looked up.
+    pub resolve: &'a [Nanos],
     /// Since the run began.
     pub duration: Nanos,
 }
@@ -140,7 +140,7 @@ impl<'a> Observed<'a> {
             totals: &report.totals,
             diagnoses: &report.diagnoses,
             peak: report.peak,
-            resolve: report.resolve,
+            resolve: &report.resolve,
             duration: report.run.duration,
         }
     }
@@ -260,11 +260,9 @@ fn measure(threshold: &Threshold, observed: &Observed<'_>) -> (Option<f64>, u64)
         }
         Metric::Latency(which, stat) => {
             let latencies = &observed.totals.latencies;
+            let resolve = Latency::of(observed.resolve);
             let latency = match which {
-                Which::Resolve => {
-                    let seconds = observed.resolve.map(Nanos::as_secs_f64);
-                    return (seconds, u64::from(seconds.is_some()));
-                }
+                Which::Resolve => &resolve,
                 Which::Connect => &latencies.connect,
                 Which::Upgrade => &latencies.upgrade,
                 Which::Setup => &latencies.setup,

@@ -24,6 +24,8 @@ pub struct Unresolved {
     pub errno: Option<Errno>,
     /// No descriptor was free: then the resolver's words are no evidence (FAILURES §4).
     pub out_of_descriptors: bool,
+    /// It has addresses, but none of the family that was asked for.
+    pub other_family: bool,
 }
 
 /// Looks up `host`. IPv4 or IPv6 only when asked.
@@ -31,8 +33,12 @@ pub fn lookup(host: &str, port: u16, v4: bool, v6: bool) -> Result<Resolved, Unr
     let since = Instant::now();
     let (soft, _) = limits::nofile();
     let exhausted = limits::open_descriptors() + 1 >= soft;
-    let unresolved =
-        |text: String, errno| Unresolved { text, errno, out_of_descriptors: exhausted };
+    let unresolved = |text: String, errno| Unresolved {
+        text,
+        errno,
+        out_of_descriptors: exhausted,
+        other_family: false,
+    };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found = (bare, port).to_socket_addrs().map_err(|error| {
         let errno = error.raw_os_error().map(|_| code(&error));
@@ -43,23 +49,22 @@ pub fn lookup(host: &str, port: u16, v4: bool, v6: bool) -> Result<Resolved, Unr
     addresses.dedup();
     if addresses.is_empty() {
         let family = if v4 { "IPv4" } else { "IPv6" };
-        return Err(unresolved(format!("{host} has no {family} address"), None));
+        let text = format!("{host} has no {family} address");
+        return Err(Unresolved { other_family: true, ..unresolved(text, None) });
     }
     let literal = bare.parse::<std::net::IpAddr>().is_ok();
     let took = if literal { Duration::ZERO } else { since.elapsed() };
     Ok(Resolved { addresses, took })
 }
 
-/// The address that answers one probe connect within `patience`; the first when none does.
-pub fn answering(addresses: &[SocketAddr], patience: Duration) -> (SocketAddr, u64) {
+/// The address that answers one probe connect within `patience` each, and how many were made.
+pub fn answering(addresses: &[SocketAddr], patience: Duration) -> (Option<SocketAddr>, u64) {
     let mut probes = 0;
-    if addresses.len() > 1 {
-        for address in addresses {
-            probes += 1;
-            if std::net::TcpStream::connect_timeout(address, patience).is_ok() {
-                return (*address, probes);
-            }
+    for address in addresses {
+        probes += 1;
+        if std::net::TcpStream::connect_timeout(address, patience).is_ok() {
+            return (Some(*address), probes);
         }
     }
-    (addresses[0], probes)
+    (None, probes)
 }

@@ -1,6 +1,7 @@
 //! Arguments to plans: what people type, read and checked. It opens nothing and looks up no name.
 
 pub(crate) mod draft;
+mod precedence;
 pub(crate) mod refusal;
 pub(crate) mod run;
 pub(crate) mod serve;
@@ -118,6 +119,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli
     // The short help is one page: the names of the environment twins are in the long one.
     let page = arguments.iter().any(|argument| argument == "-h");
     let command = if page { without_env(command()) } else { command() };
+    let command = precedence::settle(command, &arguments);
     let matches = command.try_get_matches_from(arguments).map_err(CliError::from)?;
     Cli::from_arg_matches(&matches).map_err(CliError::from)
 }

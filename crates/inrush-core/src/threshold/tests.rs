@@ -28,14 +28,7 @@ fn snapshot(counts: Counts) -> Snapshot {
 }
 
 fn observed<'a>(plan: &'a Plan, totals: &'a Snapshot) -> Observed<'a> {
-    Observed {
-        plan,
-        totals,
-        diagnoses: &[],
-        peak: 9,
-        resolve: None,
-        duration: Nanos::from_secs(71),
-    }
+    Observed { plan, totals, diagnoses: &[], peak: 9, resolve: &[], duration: Nanos::from_secs(71) }
 }
 
 #[test]

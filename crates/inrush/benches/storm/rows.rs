@@ -215,7 +215,9 @@ fn million(lab: &Lab) -> Result<Vec<Row>> {
     let whole = find(&run, "/run/duration_seconds")?;
     lab.say(|| format!("inrush: opened in {seconds:.1} s, whole run {whole:.1} s"));
     let what = "1,000,000 opened, all confirmed, nothing left".into();
-    Ok(vec![row("million", what, "s", vec![seconds], Bound::AtMost(60.0))])
+    // The must is what was checked above; the time is the aim.
+    let row = row("million", what, "s", vec![seconds], Bound::Checked);
+    Ok(vec![Row { aim: Some(Bound::AtMost(60.0)), ..row }])
 }
 
 /// Both sides of a comparison, run by run.

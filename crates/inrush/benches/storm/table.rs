@@ -11,6 +11,8 @@ pub(crate) enum Bound {
     AtLeast(f64),
     /// Both.
     Within(f64, f64),
+    /// It is an error of the measurement when it does not hold.
+    Checked,
 }
 
 /// One promise and its measurements, one value per run.
@@ -55,6 +57,7 @@ impl Bound {
             Self::AtMost(most) => value <= most,
             Self::AtLeast(least) => value >= least,
             Self::Within(least, most) => least <= value && value <= most,
+            Self::Checked => true,
         }
     }
 
@@ -65,6 +68,7 @@ impl Bound {
             Self::Within(least, most) => {
                 format!("{}-{}", number(least, unit), number(most, unit))
             }
+            Self::Checked => "as named".into(),
         }
     }
 }

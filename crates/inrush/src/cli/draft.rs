@@ -129,9 +129,15 @@ impl RunArgs {
     /// Everything read and checked; no name is resolved, nothing is opened but `--message-file`.
     pub(crate) fn resolve_free(&self) -> Result<Draft, CliError> {
         let family = match (self.ipv4, self.ipv6) {
-            (true, _) => Family::V4,
-            (_, true) => Family::V6,
-            _ => Family::Any,
+            (true, true) => {
+                return Err(CliError::usage(
+                    "-4 and -6 exclude each other",
+                    "leave one of them out",
+                ));
+            }
+            (true, false) => Family::V4,
+            (false, true) => Family::V6,
+            (false, false) => Family::Any,
         };
         if let (Some(json), Some(ndjson)) = (&self.output.json, &self.output.ndjson)
             && json == ndjson

@@ -115,11 +115,11 @@ fn contradictions_are_refused() {
     refused(&["--json", "-", "--ndjson", "-"], "both write to stdout");
     refused(&["--nofile", "100", "--processes", "2"], "--processes 1");
     refused(&["h:1", "-6", "--source-ip", "127.0.0.1"], "excludes");
+    refused(&["h:1", "-4", "-6"], "exclude each other");
     refused(&["h:1", "--message", ""], "empty");
     refused(&["h:1", "--message-file", "/nonexistent/file"], "cannot read");
     for line in [
-        &["h:1", "-4", "-6"][..],
-        &["h:1", "--scheme", "ws"],
+        &["h:1", "--scheme", "ws"][..],
         &["--message", "a", "--message-file", "b"],
         &["--message", "a", "-s", "5"],
         &["-c", "0"],

@@ -124,7 +124,7 @@ pub(crate) struct RunArgs {
     #[arg(help_heading = "Network", env = "INRUSH_SOURCE_IP", hide_env_values = true)]
     pub(crate) source_ip: Vec<SourceRange>,
     /// Use IPv4 addresses only
-    #[arg(short = '4', long, conflicts_with = "ipv6", value_parser = BoolishValueParser::new())]
+    #[arg(short = '4', long, value_parser = BoolishValueParser::new())]
     #[arg(help_heading = "Network", env = "INRUSH_IPV4", hide_env_values = true)]
     #[arg(hide_short_help = true)]
     pub(crate) ipv4: bool,

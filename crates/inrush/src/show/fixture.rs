@@ -80,7 +80,7 @@ pub(crate) fn empty() -> Report {
         peak: 0,
         unknown: 0,
         probes: 0,
-        resolve: None,
+        resolve: vec![],
         connect_rate: ConnectRate { asked_per_second: Some(1_000.0), ..Default::default() },
         plateau: None,
         diagnoses: vec![],

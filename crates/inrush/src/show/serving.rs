@@ -58,12 +58,12 @@ pub(crate) fn line(standing: &Standing) -> String {
 }
 
 /// What was served, as one document.
-pub(crate) fn document(draft: &ServeDraft, end: &End) -> String {
+pub(crate) fn document(draft: &ServeDraft, address: SocketAddr, end: &End) -> String {
     let counts = &end.standing.counts;
     let document = json!({
         "schema": "inrush.serve/1",
         "version": env!("CARGO_PKG_VERSION"),
-        "address": draft.address.to_string(),
+        "address": address.to_string(),
         "seed": draft.seed,
         "seconds": end.standing.seconds,
         "processes": end.standing.processes,

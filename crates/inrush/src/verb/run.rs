@@ -40,25 +40,24 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
         }
     }
     let named = names::resolve(&draft)?;
-    if !global.quiet {
-        named.said.iter().for_each(|line| out::eprint(&format!("inrush: {line}\n")));
-    }
     if draft.dry_run {
-        return dry_run(&draft, &named.addresses);
+        return dry_run(&draft, &named.first());
     }
     let home = places::home(&draft);
-    let checked = planned(&draft, &named.addresses);
+    let checked = planned(&draft, &named.first())?;
     let ports_in_use = check::ports_in_use(&checked);
     let built_in = draft.built_in.is_some();
     let findings = check::preflight(&draft, &checked, &home, built_in, ports_in_use)?;
     check::warn(global.quiet, &findings);
     let json = draft.json.clone().map(Output::open).transpose()?;
     let ndjson = draft.ndjson.clone().map(Output::stream).transpose()?;
+    let chosen = named.probe();
+    if !global.quiet {
+        chosen.said.iter().for_each(|line| out::eprint(&format!("inrush: {line}\n")));
+    }
     let server = draft.built_in.map(|_| BuiltIn::start(draft.connections())).transpose()?;
-    let plan = match &server {
-        Some(server) => planned(&draft, &[server.address]),
-        None => checked,
-    };
+    let addresses = server.as_ref().map_or(chosen.addresses, |server| vec![server.address]);
+    let plan = planned(&draft, &addresses)?;
     let options = Options {
         home: home.clone(),
         server_pids: draft.server_pids.clone(),
@@ -76,18 +75,19 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
         draft: &draft,
         home: &home,
         command,
-        named_in: named.took,
-        probes: named.probes,
+        named_in: &named.took,
+        probes: chosen.probes,
     };
     let report = tell::report(&told, plan, story);
     Ok(deliver(&draft, global, report, json, watching))
 }
 
 /// The plan as it is carried out; the built-in server's port is not known before it runs.
-fn planned(draft: &Draft, addresses: &[SocketAddr]) -> Plan {
+fn planned(draft: &Draft, addresses: &[SocketAddr]) -> Result<Plan, Problem> {
     let not_yet = [SocketAddr::from(([127, 0, 0, 1], 0))];
     let addresses = if addresses.is_empty() { &not_yet } else { addresses };
-    draft.clone().into_plan(addresses.to_vec(), places::sources(draft, addresses))
+    let sources = places::sources(draft, addresses)?;
+    Ok(draft.clone().into_plan(addresses.to_vec(), sources))
 }
 
 /// The lines and the JSON first, to disk; then what people read. Gives the exit code: trouble with
@@ -139,7 +139,7 @@ fn named(sink: &Option<Sink>) -> Option<String> {
 fn dry_run(draft: &Draft, addresses: &[SocketAddr]) -> Result<u8, Problem> {
     let built_in = draft.built_in.is_some();
     let home = places::home(draft);
-    let plan = planned(draft, addresses);
+    let plan = planned(draft, addresses)?;
     let in_use = check::ports_in_use(&plan);
     let text = check::describe(draft, &plan, &home, built_in, in_use);
     if draft.owns_stdout() {

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
     let _reserve = limits::Reserve::hold(8);
     let server =
         Server::start(options(&draft)).map_err(|(op, errno)| not_started(&draft, op, errno))?;
-    let first = serving::first_line(&draft, server.address, server.descriptor_limit);
+    let address = server.address;
+    let first = serving::first_line(&draft, address, server.descriptor_limit);
     let _ = if draft.json == Some(Sink::Stdout) {
         out::eprint(&first);
         Ok(())
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
         out::eprint(&serving::line(&end.standing));
     }
     if let Some(output) = json {
-        output.write(&serving::document(&draft, &end))?;
+        output.write(&serving::document(&draft, address, &end))?;
     }
     Ok(match end.signal {
         Some(signal) => exit::of_run(Some(signal), false, &[]),

@@ -56,16 +56,11 @@ pub(super) struct Lag {
 
 pub(super) fn latencies(report: &Report) -> Latencies {
     let latencies = &report.totals.latencies;
-    let resolve = report.resolve.map(|time| {
-        let mut one = Latency::default();
-        one.record(time);
-        one
-    });
     let limits = report.handshake_limits();
     let limit = |(limit_seconds, would_fail)| Limit { limit_seconds, would_fail };
     Latencies {
         connect: distribution(&latencies.connect),
-        resolve: resolve.as_ref().and_then(distribution),
+        resolve: distribution(&Latency::of(&report.resolve)),
         tls: None,
         upgrade: distribution(&latencies.upgrade),
         setup: distribution(&latencies.setup),

@@ -20,20 +20,16 @@ pub(super) fn render(report: &Report, page: &mut Page) {
 
 fn latencies(report: &Report, page: &mut Page) {
     let all = &report.totals.latencies;
-    let resolve = report.resolve.map(|time| {
-        let mut one = Latency::default();
-        one.record(time);
-        one
-    });
+    let resolve = Latency::of(&report.resolve);
     let rows = [
-        ("resolve", resolve.as_ref()),
-        ("connect", Some(&all.connect)),
-        ("upgrade", Some(&all.upgrade)),
-        ("round trip", Some(&all.rtt)),
+        ("resolve", &resolve),
+        ("connect", &all.connect),
+        ("upgrade", &all.upgrade),
+        ("round trip", &all.rtt),
     ];
     let rows: Vec<_> = rows
         .into_iter()
-        .filter_map(|(name, latency)| Some((name, latency?.histogram()?, latency?)))
+        .filter_map(|(name, latency)| Some((name, latency.histogram()?, latency)))
         .collect();
     if rows.is_empty() {
         return;

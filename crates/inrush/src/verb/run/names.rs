@@ -15,10 +15,17 @@ const PROBE: Duration = Duration::from_secs(2);
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// One per target.
+    /// Per target: its host and its addresses, at least one.
+    found: Vec<(String, Vec<SocketAddr>)>,
+    /// How long each look-up took; addresses need none.
+    pub(super) took: Vec<Nanos>,
+}
+
+/// One address per target.
+#[derive(Debug, Default)]
+pub(super) struct Chosen {
+    /// In the order of the targets.
     pub(super) addresses: Vec<SocketAddr>,
-    /// How long it took; `None` when all targets were addresses.
-    pub(super) took: Option<Nanos>,
     /// Probe connects.
     pub(super) probes: u64,
     /// Which address of a name with several is used.
@@ -29,28 +36,58 @@ pub(super) fn resolve(draft: &Draft) -> Result<Named, Problem> {
     let mut named = Named::default();
     for (host, port) in &draft.connect {
         let (v4, v6) = (draft.family == Family::V4, draft.family == Family::V6);
-        let found = lookup(host, *port, v4, v6).map_err(|error| unresolved(host, &error))?;
+        let found = lookup(host, *port, v4, v6).map_err(|error| unresolved(host, v4, &error))?;
         if !found.took.is_zero() {
-            let took = Nanos(u64::try_from(found.took.as_nanos()).unwrap_or(u64::MAX));
-            named.took = Some(named.took.unwrap_or_default() + took);
+            named.took.push(Nanos(u64::try_from(found.took.as_nanos()).unwrap_or(u64::MAX)));
         }
-        let (address, probes) = if draft.dry_run {
-            (found.addresses[0], 0)
-        } else {
-            answering(&found.addresses, PROBE)
-        };
-        if probes > 0 {
-            named
-                .said
-                .push(format!("{host} is {address}: the address that answers a probe is used"));
-        }
-        named.addresses.push(address);
-        named.probes += probes;
+        named.found.push((host.clone(), found.addresses));
     }
     Ok(named)
 }
 
-fn unresolved(host: &str, error: &Unresolved) -> Problem {
+impl Named {
+    /// The resolver's first address of each target: nothing is opened to find out more.
+    pub(super) fn first(&self) -> Vec<SocketAddr> {
+        self.found.iter().map(|(_, addresses)| addresses[0]).collect()
+    }
+
+    /// Of a name with several addresses, the one that answers.
+    pub(super) fn probe(&self) -> Chosen {
+        let mut chosen = Chosen::default();
+        for (host, addresses) in &self.found {
+            let first = addresses[0];
+            if addresses.len() == 1 {
+                chosen.addresses.push(first);
+                continue;
+            }
+            let (answering, probes) = answering(addresses, PROBE);
+            chosen.probes += probes;
+            chosen.addresses.push(answering.unwrap_or(first));
+            chosen.said.push(match answering {
+                Some(address) => {
+                    format!("{host} is {address}: the address that answers a probe is used")
+                }
+                None => format!(
+                    "none of the {} addresses of {host} answered a probe: {first} is used",
+                    addresses.len()
+                ),
+            });
+        }
+        chosen
+    }
+}
+
+fn unresolved(host: &str, v4: bool, error: &Unresolved) -> Problem {
+    if error.other_family {
+        let (flag, other) = if v4 { ("-4", "-6") } else { ("-6", "-4") };
+        return Problem {
+            code: "usage",
+            exit_code: exit::USAGE,
+            message: format!("{flag} excludes '{host}'"),
+            why: vec![error.text.clone()],
+            help: vec![format!("leave {flag} out, or write {other}")],
+        };
+    }
     let (cause, help) = if error.out_of_descriptors {
         (
             "client-out-of-descriptors: this process has no free file descriptor, and resolvers \

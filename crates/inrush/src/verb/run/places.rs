@@ -3,6 +3,8 @@
 
 use crate::cli::draft::Draft;
 use crate::cli::run::CountOrAuto;
+use crate::exit;
+use crate::show::error::Problem;
 use inrush_core::capacity::{loops_each, processes_needed};
 use inrush_core::ports::{loopback_pool, sources_needed};
 use inrush_host::fleet::storm::Home;
@@ -18,17 +20,36 @@ pub(crate) fn ports() -> u64 {
     port_range().map_or(28_232, |(low, high)| u64::from(high.saturating_sub(low)) + 1)
 }
 
-/// The sources as typed; else, on loopback and past half of one source's range, some of 127/8.
-pub(crate) fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Vec<IpAddr> {
+/// The sources as typed; else, on loopback and past half of one source's range, some of 127/8. All
+/// targets share them, so that a source must be able to reach each.
+pub(crate) fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Result<Vec<IpAddr>, Problem> {
+    for source in &draft.sources {
+        if let Some(to) = addresses.iter().find(|to| to.is_ipv4() != source.is_ipv4()) {
+            return Err(unreachable(*source, *to));
+        }
+    }
     if !draft.sources.is_empty() {
-        return draft.sources.clone();
+        return Ok(draft.sources.clone());
     }
     let connections = u64::from(draft.connections());
     let needed = sources_needed(connections, addresses.len() as u64, ports());
-    let all_loopback = addresses.iter().all(|address| address.ip().is_loopback());
-    match addresses.first() {
+    // IPv6 has one loopback address, and a source of IPv4 cannot reach it.
+    let all_loopback = addresses.iter().all(|to| to.is_ipv4() && to.ip().is_loopback());
+    Ok(match addresses.first() {
         Some(first) if needed > 1 && all_loopback => loopback_pool(first.ip(), needed),
         _ => Vec::new(),
+    })
+}
+
+fn unreachable(source: IpAddr, to: SocketAddr) -> Problem {
+    Problem {
+        code: "usage",
+        exit_code: exit::USAGE,
+        message: format!("--source-ip {source} cannot reach {to}: one is IPv4, the other IPv6"),
+        why: Vec::new(),
+        help: vec![
+            "-4 or -6 chooses the family of a name; leave --source-ip out, or change it".into(),
+        ],
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Told<'a> {
     pub(super) draft: &'a Draft,
     pub(super) home: &'a Home,
     pub(super) command: &'a [String],
-    pub(super) named_in: Option<Nanos>,
+    pub(super) named_in: &'a [Nanos],
     pub(super) probes: u64,
 }
 
@@ -89,7 +89,7 @@ pub(super) fn report(told: &Told<'_>, plan: Plan, mut story: Story) -> Report {
         peak: story.peak,
         unknown: story.unknown,
         probes: story.probes + told.probes,
-        resolve: told.named_in,
+        resolve: told.named_in.to_vec(),
         diagnoses,
         verdicts,
         exit_code,

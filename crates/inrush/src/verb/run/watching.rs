@@ -111,7 +111,7 @@ impl Watching {
             totals: view.totals,
             diagnoses: &[],
             peak: view.peak,
-            resolve: None,
+            resolve: &[],
             duration: view.now,
         };
         self.abort_on.iter().any(|threshold| !can_still_hold(threshold, &observed))

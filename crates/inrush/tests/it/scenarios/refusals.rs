@@ -62,10 +62,48 @@ fn a_name_without_an_address_is_a_resolve_error() {
 /// The resolver of a process without descriptors blames the name; the report does not.
 #[test]
 fn a_name_is_not_blamed_for_a_lack_of_descriptors() {
-    let line = "tcp://localhost:9 -c 5 --json - --preflight off";
-    let finished = Inrush::run_after("ulimit -n 4", line).finish();
-    assert_ne!(finished.code, 0, "{finished:?}");
-    assert!(!finished.stdout.contains("name-does-not-exist"), "{finished:?}");
+    let error = check("tcp://localhost:9 -c 5 --nofile 3", 2, "resolve").to_string();
+    assert!(error.contains("client-out-of-descriptors"), "{error}");
+    assert!(!error.contains("name-does-not-exist"), "{error}");
+}
+
+/// It is not the name's fault either when the family is our own choice.
+#[test]
+fn a_family_that_excludes_the_address_is_a_usage_error() {
+    let error = check("tcp://[::1]:9 -4 -c 5", 2, "usage").to_string();
+    assert!(error.contains("-4 excludes") && !error.contains("name-does-not-exist"), "{error}");
+    check("tcp://127.0.0.1:9 -6 -c 5", 2, "usage");
+}
+
+#[test]
+fn a_source_of_the_other_family_is_a_usage_error() {
+    let error = check("tcp://[::1]:9 --source-ip 127.0.0.1 -c 5", 2, "usage");
+    assert!(error["message"].as_str().unwrap().contains("127.0.0.1 cannot reach [::1]:9"));
+    // Both loopbacks and more connections than one source has ports for: no pool of 127/8 for ::1.
+    let line = "run tcp://127.0.0.1:9 tcp://[::1]:9 -c 40k -n";
+    let finished = Inrush::new(line).finish();
+    assert!(finished.stdout.contains("the kernel's choice"), "{finished:?}");
+}
+
+/// A flag settles what its variable, or the variable of its counterpart, says otherwise.
+#[test]
+fn a_flag_wins_over_the_environment() {
+    for (name, value, line, expected) in [
+        ("INRUSH_SCHEME", "tcp", "ws://127.0.0.1:9", "ws://127.0.0.1:9"),
+        ("INRUSH_MESSAGE_SIZE", "20B", "-m 1/s --message four", "4 B"),
+        ("INRUSH_MESSAGE", "four", "-m 1/s -s 20B", "20 B"),
+        ("INRUSH_IPV4", "0", "tcp://[::1]:9 -6", "[::1]:9"),
+        ("INRUSH_IPV4", "1", "tcp://[::1]:9 -6", "[::1]:9"),
+        ("INRUSH_CONNECTIONS", "5", "-c 7", "7 connections"),
+        ("INRUSH_CONNECTIONS", "5", "", "5 connections"),
+    ] {
+        let finished = run(&format!("{line} -n")).env(name, value).finish();
+        assert_eq!(finished.code, 0, "{name}={value} {finished:?}");
+        assert!(finished.stdout.contains(expected), "{name}={value} {finished:?}");
+    }
+    for line in ["-4 -6", "--message x -s 20B", "tcp://127.0.0.1:9 --scheme ws"] {
+        check(&format!("{line} -n"), 2, "usage");
+    }
 }
 
 #[test]
