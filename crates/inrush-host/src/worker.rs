@@ -172,7 +172,7 @@ impl<R: Role> Loop<R> {
                 LISTENER => accept = true,
                 token => {
                     let id = id(token);
-                    if event.write {
+                    if event.write && self.swarm.wants_room(id) {
                         self.writable(id);
                     }
                     if event.read {

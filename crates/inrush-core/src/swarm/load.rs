@@ -21,7 +21,7 @@ use crate::wheel::Wheel;
 use again::Again;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use conn::{Conn, State};
+use conn::{Conn, OWED, State};
 use ending::Dying;
 use holes::Holes;
 use looking::Looking;
@@ -178,6 +178,14 @@ impl LoadSwarm {
             Input::Looked(look) => self.looked(now, id, look, orders),
             Input::Accepted => {}
         }
+    }
+
+    /// Whether it waits for its connect, or for room to write: a poller tells of room with every byte
+    /// that comes in, and most of the time nobody asked.
+    #[inline]
+    pub fn wants_room(&self, id: ConnId) -> bool {
+        let c = self.conns.get(id.slot as usize);
+        c.is_some_and(|c| c.state == State::Connect || c.tx_left > 0 || c.is(OWED))
     }
 
     /// Takes in a captain's word.

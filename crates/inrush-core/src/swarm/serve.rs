@@ -153,6 +153,13 @@ impl ServeSwarm {
         self.rearm(slot);
     }
 
+    /// Whether it waits for room to write, or for news of its peer.
+    #[inline]
+    pub fn wants_room(&self, id: ConnId) -> bool {
+        let conn = self.conns.get(id.slot as usize);
+        conn.is_some_and(|conn| conn.has(Flag::Blocked) || conn.has(Flag::Unread))
+    }
+
     /// After each accept: `descriptors_left` is what the process may still open. Leaves the
     /// listener to siblings when that is less than the plan's spare.
     pub fn accepted(&mut self, _now: Nanos, descriptors_left: u64, orders: &mut Orders) {

@@ -13,6 +13,8 @@ use inrush_core::time::Nanos;
 pub(super) trait Role {
     fn poll(&mut self, now: Nanos, orders: &mut Orders) -> Step;
     fn handle(&mut self, now: Nanos, id: ConnId, input: Input<'_>, orders: &mut Orders);
+    /// Whether news that it can be written to mean anything to it.
+    fn wants_room(&self, id: ConnId) -> bool;
     fn command(&mut self, now: Nanos, command: Command, orders: &mut Orders);
     /// Encodes a snapshot into `out` after `patch` has filled in what only the loop knows.
     fn emit(
@@ -47,6 +49,11 @@ impl Role for LoadSwarm {
         Self::handle(self, now, id, input, orders);
     }
 
+    #[inline]
+    fn wants_room(&self, id: ConnId) -> bool {
+        Self::wants_room(self, id)
+    }
+
     fn command(&mut self, now: Nanos, command: Command, _orders: &mut Orders) {
         Self::command(self, now, command);
     }
@@ -74,6 +81,11 @@ impl Role for LoadSwarm {
 }
 
 impl Role for ServeSwarm {
+    #[inline]
+    fn wants_room(&self, id: ConnId) -> bool {
+        Self::wants_room(self, id)
+    }
+
     fn poll(&mut self, now: Nanos, orders: &mut Orders) -> Step {
         Self::poll(self, now, orders)
     }
