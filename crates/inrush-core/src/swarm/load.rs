@@ -180,8 +180,8 @@ impl LoadSwarm {
         }
     }
 
-    /// Whether it waits for its connect, or for room to write: a poller tells of room with every byte
-    /// that comes in, and most of the time nobody asked.
+    /// Whether it waits for its connect, or for room to write: a poller tells of room with every
+    /// byte that comes in, and most of the time nobody asked.
     #[inline]
     pub fn wants_room(&self, id: ConnId) -> bool {
         let c = self.conns.get(id.slot as usize);
