@@ -139,6 +139,7 @@ fn timespec(ns: u64) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::tests::forbid;
     use crate::sys::{clock, socket};
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
@@ -243,35 +244,10 @@ mod tests {
         });
     }
 
-    /// A seccomp filter as old container runtimes have it: epoll_pwait2 does not exist.
-    fn forbid_epoll_pwait2() {
-        let statement = |code: u32, k: u32, jt, jf| libc::sock_filter {
-            code: u16::try_from(code).unwrap(),
-            jt,
-            jf,
-            k,
-        };
-        let number = u32::try_from(libc::SYS_epoll_pwait2).unwrap();
-        let enosys = libc::SECCOMP_RET_ERRNO | u32::try_from(libc::ENOSYS).unwrap();
-        let mut program = [
-            statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-            statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, number, 0, 1),
-            statement(libc::BPF_RET | libc::BPF_K, enosys, 0, 0),
-            statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
-        ];
-        let program = libc::sock_fprog { len: 4, filter: program.as_mut_ptr() };
-        // SAFETY: both concern the calling thread alone; the program outlives the call.
-        let result = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-        };
-        assert_eq!(result, 0, "seccomp filters can be set by everybody");
-    }
-
     #[test]
     fn without_epoll_pwait2_the_other_way_is_taken_by_itself() {
         std::thread::spawn(|| {
-            forbid_epoll_pwait2();
+            forbid(libc::SYS_epoll_pwait2, libc::ENOSYS);
             let mut poller = Poller::new().unwrap();
             let (fd, _far) = pair();
             assert_eq!(poller.wait(Some(200_000)), 0);

@@ -51,6 +51,7 @@ fn is_open(number: RawFd) -> bool {
 mod tests {
     use super::*;
     use crate::link::pair;
+    use crate::sys::tests::forbid;
     use rustix::fd::AsRawFd;
 
     #[test]
@@ -69,5 +70,23 @@ mod tests {
         let mut bytes = [0; 2];
         assert_eq!(rustix::io::read(&ours, &mut bytes), Ok(1));
         assert_eq!(rustix::io::read(&ours, &mut bytes), Ok(0), "the thread's end is gone with it");
+    }
+
+    #[test]
+    fn where_it_is_forbidden_the_old_table_serves() {
+        let (ours, theirs) = pair().unwrap();
+        let (ours_number, number) = (ours.as_raw_fd(), theirs.as_raw_fd());
+        let thread = std::thread::spawn(move || {
+            forbid(libc::SYS_unshare, libc::EPERM);
+            let taken = separate(number).unwrap();
+            assert!(is_open(ours_number), "nothing of the others' is closed");
+            assert_ne!(taken.as_raw_fd(), number, "its owner still has the other");
+            rustix::io::write(&taken, b"x").unwrap();
+        });
+        thread.join().unwrap();
+        drop(theirs);
+        let mut bytes = [0; 2];
+        assert_eq!(rustix::io::read(&ours, &mut bytes), Ok(1));
+        assert_eq!(rustix::io::read(&ours, &mut bytes), Ok(0));
     }
 }
