@@ -1,5 +1,8 @@
-//! Help texts as stored. `INRUSH_BLESS=1 cargo test` writes them anew: read the diff.
+//! Help texts as stored, and every command line that people may copy. `INRUSH_BLESS=1 cargo test`
+//! writes the texts anew: read the diff.
 
+use crate::cli::{Cli, CliError, Verb, parse};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 fn golden(name: &str, text: &str) {
@@ -32,36 +35,77 @@ fn help_is_as_stored_and_fits() {
     }
 }
 
+/// As a shell splits it: what stands between two quotation marks is one word.
+fn words(line: &str) -> Vec<OsString> {
+    let line = line.split(" #").next().unwrap_or_default().trim_end().trim_end_matches(" &");
+    let quoted = line.split('\'').enumerate();
+    let words = quoted.flat_map(|(at, part)| match at % 2 {
+        0 => part.split_whitespace().map(Into::into).collect::<Vec<_>>(),
+        _ => vec![part.into()],
+    });
+    words.collect()
+}
+
+/// It would be carried out, or shows help.
+fn assert_works(line: &str) {
+    let done = match parse(words(line)) {
+        Ok(Cli { verb: Verb::Run(run), .. }) => run.resolve_free().map(drop),
+        Ok(Cli { verb: Verb::Serve(serve), .. }) => serve.resolve().map(drop),
+        Err(CliError::Shown { exit_code: 0, .. }) => Ok(()),
+        Err(error) => Err(error),
+    };
+    assert_eq!(done, Ok(()), "{line}");
+}
+
 #[test]
 fn every_example_of_the_help_parses() {
     for verb in ["run", "serve"] {
         let mut command = crate::cli::command();
+        command.build();
         let help = command.find_subcommand_mut(verb).unwrap().render_long_help().to_string();
         let help = help.replace("\\\n", " ");
-        let mut examples = 0;
-        for line in help.lines().filter(|line| line.starts_with("  inrush ")) {
-            // The quotation marks of a shell: what stands between two is one word.
-            let quoted = line.split('\'').enumerate();
-            let words = quoted.flat_map(|(at, part)| match at % 2 {
-                0 => part.split_whitespace().map(Into::into).collect::<Vec<_>>(),
-                _ => vec![part.into()],
-            });
-            crate::cli::parse(words).unwrap_or_else(|error| panic!("{line}: {error:?}"));
-            examples += 1;
+        let examples: Vec<_> = help.lines().filter(|line| line.starts_with("  inrush ")).collect();
+        assert!(examples.len() >= 2, "{verb}");
+        examples.into_iter().for_each(assert_works);
+    }
+}
+
+/// Fenced lines, and what stands between backticks in the text and its tables.
+#[test]
+fn every_command_line_of_the_readme_parses() {
+    let place = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(place).unwrap();
+    let readme = readme.replace("\\\n", " ").replace("cargo run --release -- ", "inrush ");
+    let (mut fenced, mut found) = (false, Vec::new());
+    for line in readme.lines() {
+        if line.starts_with("```") {
+            fenced = !fenced;
+        } else if fenced {
+            found.push(line.trim_start_matches("$ "));
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2));
         }
-        assert!(examples >= 2, "{verb}");
+    }
+    found.retain(|line| line.starts_with("inrush "));
+    assert!(found.len() >= 20, "{found:?}");
+    for line in found {
+        assert_works(&line.replace("HOST", "h").replace("PORT", "9").replace("PID", "7"));
     }
 }
 
 #[test]
 fn every_flag_of_run_has_its_environment_twin() {
-    let command = crate::cli::command();
+    let mut command = crate::cli::command();
+    command.build();
     let run = command.find_subcommand("run").unwrap();
+    let longs: Vec<_> = run.get_arguments().filter_map(|argument| argument.get_long()).collect();
+    for global in ["quiet", "color", "progress"] {
+        assert!(longs.contains(&global), "--{global} is missing in {longs:?}");
+    }
     for argument in run.get_arguments().filter(|argument| !argument.is_positional()) {
-        let Some(long) = argument.get_long().filter(|long| !["help", "version"].contains(long))
-        else {
-            continue;
-        };
+        // Colour has variables that all programs share: NO_COLOR, CLICOLOR, CLICOLOR_FORCE.
+        let without = |long: &&str| ["help", "version", "color"].contains(long);
+        let Some(long) = argument.get_long().filter(|long| !without(long)) else { continue };
         let twin = format!("INRUSH_{}", long.replace('-', "_").to_uppercase());
         assert_eq!(argument.get_env().and_then(|env| env.to_str()), Some(&*twin), "--{long}");
     }

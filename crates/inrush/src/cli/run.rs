@@ -298,7 +298,7 @@ pub(crate) enum FrameArg {
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident => $plan:ident { $($value:ident),* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
         pub(crate) enum $name { $($value),* }
 
         impl From<$name> for $plan {
@@ -308,6 +308,8 @@ macro_rules! mirror {
         }
     };
 }
+
+pub(crate) use mirror;
 
 mirror!(/** `--scheme`. */ SchemeArg => Scheme { Ws, Tcp });
 mirror!(/** `--expect`. */ ExpectArg => Expect { Echo, Reply, Push, None });

@@ -1,9 +1,9 @@
 //! The flags of `inrush serve`, and the grammar of its faults: `KIND[:ARGUMENT][@SELECT]`.
 
 use crate::cli::CliError;
-use crate::cli::run::{CountOrAuto, Sink};
+use crate::cli::run::{CountOrAuto, Sink, mirror};
 use crate::cli::units::{self, wrong};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use inrush_core::fault::{Fault, Kind, Select};
 use inrush_core::plan::{Mode, OnEmfile, Proto, Rate};
 use inrush_core::time::Nanos;
@@ -251,21 +251,6 @@ fn select(text: &str) -> Result<Select, UnitError> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1,000,000")]
 fn millionths(ratio: f64) -> u32 {
     (ratio * 1e6).round() as u32
-}
-
-/// A value of a flag that is a value of the plan.
-macro_rules! mirror {
-    ($(#[$doc:meta])* $name:ident => $plan:ident { $($value:ident),* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-        pub(crate) enum $name { $($value),* }
-
-        impl From<$name> for $plan {
-            fn from(value: $name) -> Self {
-                match value { $($name::$value => Self::$value),* }
-            }
-        }
-    };
 }
 
 mirror!(/** `--mode`. */ ModeArg => Mode { Echo, Sink, Push });

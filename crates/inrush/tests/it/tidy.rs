@@ -75,25 +75,37 @@ fn files_and_lines_are_short_and_each_file_says_what_it_is_for() {
 fn functions_are_short() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
-        let lines: Vec<&str> = text.lines().collect();
-        for (begin, line) in lines.iter().enumerate() {
-            let code = line.trim_start();
-            let head = code.split('(').next().unwrap_or_default();
-            if !head.split_whitespace().any(|word| word == "fn") || code.starts_with("//") {
-                continue;
-            }
-            let opens = lines[begin..].iter().find(|line| line.ends_with(['{', ';', '}']));
-            if !opens.is_some_and(|line| line.ends_with('{')) {
-                continue;
-            }
-            let end = format!("{}}}", " ".repeat(line.len() - code.len()));
-            let length = lines[begin..].iter().position(|line| *line == end).unwrap_or(0);
-            if length > FUNCTION_LINES {
-                wrong.push(format!("{}:{}: {length} lines", path.display(), begin + 1));
-            }
-        }
+        let path = path.display();
+        wrong.extend(too_long(&text).into_iter().map(|why| format!("{path}:{why}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let long = format!("fn long() {{\n{}}}\n", "    step();\n".repeat(FUNCTION_LINES));
+    assert_eq!(too_long(&long), ["1: 71 lines"]);
+    assert_eq!(too_long("fn endless() {\n    step(); }\n"), ["1: its end is not found"]);
+    assert!(too_long("fn short() {\n    step();\n}\n").is_empty());
+}
+
+fn too_long(text: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (begin, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let head = code.split('(').next().unwrap_or_default();
+        if !head.split_whitespace().any(|word| word == "fn") || code.starts_with("//") {
+            continue;
+        }
+        let opens = lines[begin..].iter().find(|line| line.ends_with(['{', ';', '}']));
+        if !opens.is_some_and(|line| line.ends_with('{')) {
+            continue;
+        }
+        let end = format!("{}}}", " ".repeat(line.len() - code.len()));
+        match lines[begin..].iter().position(|line| *line == end) {
+            Some(length) if length <= FUNCTION_LINES => {}
+            Some(length) => wrong.push(format!("{}: {length} lines", begin + 1)),
+            None => wrong.push(format!("{}: its end is not found", begin + 1)),
+        }
+    }
+    wrong
 }
 
 #[test]

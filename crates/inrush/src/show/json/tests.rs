@@ -65,6 +65,18 @@ fn keys_come_in_the_promised_order_and_none_is_missing() {
 }
 
 #[test]
+fn each_name_is_one_sample_of_the_resolver() {
+    let looked_up = [2, 40].map(Nanos::from_millis).to_vec();
+    let json = value(&Report { resolve: looked_up, ..fixture::empty() });
+    let resolve = &json["latency"]["resolve"];
+    assert_eq!(resolve["count"], 2, "{resolve:#}");
+    for (key, expected) in [("min_seconds", 0.002), ("max_seconds", 0.04)] {
+        let seconds = resolve[key].as_f64().unwrap();
+        assert!((seconds / expected - 1.0).abs() < 0.01, "{resolve:#}");
+    }
+}
+
+#[test]
 fn an_empty_run_has_nulls_where_nothing_was_measured() {
     let json = value(&fixture::empty());
     for path in [

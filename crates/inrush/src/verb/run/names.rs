@@ -111,3 +111,28 @@ fn unresolved(host: &str, v4: bool, error: &Unresolved) -> Problem {
         help,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn what_is_said_of_the_probes_is_what_they_saw() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        // Addresses of 127/8 that no other test uses: connects to them are refused.
+        let [closed, other] = [9, 10].map(|last| SocketAddr::from(([127, 77, 1, last], 9)));
+        let check = |addresses: &[SocketAddr], expected, probes, said: &[String]| {
+            let found = vec![("name".to_owned(), addresses.to_vec())];
+            let chosen = Named { found, took: vec![] }.probe();
+            assert_eq!((chosen.addresses, chosen.probes), (vec![expected], probes));
+            assert_eq!(chosen.said, said);
+        };
+        let answered = format!("name is {open}: the address that answers a probe is used");
+        check(&[closed, open], open, 2, &[answered]);
+        let none = format!("none of the 2 addresses of name answered a probe: {closed} is used");
+        check(&[closed, other], closed, 2, &[none]);
+        check(&[closed], closed, 0, &[]);
+    }
+}

@@ -31,6 +31,25 @@ fn a_server_without_descriptors_is_named_from_its_process() {
     assert_eq!(report.messages("received"), report.messages("sent"));
 }
 
+/// The rise stops at a number, and the limit behind it is named.
+#[test]
+fn a_server_that_takes_no_more_is_a_plateau() {
+    let server = serve("--fault fd-limit:128");
+    let (address, pid) = (server.address, server.pid());
+    let line = format!(
+        "ws://{address} -c 200 -r 400/s -d 300ms --handshake-timeout 1s --server-pid {pid}"
+    );
+    let report = run(&line).report();
+    let held = report.connections("held");
+    assert!((64..128).contains(&held), "\n{report}");
+    report.assert_causes(&[("server-out-of-descriptors", 200 - held)]);
+    let plateau = &report.json["connections"]["plateau"];
+    assert_eq!(plateau["connections"], report.connections("peak"), "\n{report}");
+    assert_eq!(plateau["limit"], "server-descriptors", "\n{report}");
+    let text = plateau["text"].as_str().unwrap_or_default();
+    assert_eq!(text, format!("the server (pid {pid}) may have 128 descriptors"), "\n{report}");
+}
+
 /// An idle stream never finds out by itself: the look at the end of the hold says it.
 #[test]
 fn an_idle_stream_to_such_a_server_is_not_served() {

@@ -51,6 +51,16 @@ fn a_signal_has_the_last_word() {
     assert_eq!(report.code, 130);
 }
 
+/// Port 0 is any: the document names the one that was served.
+#[test]
+fn a_servers_document_has_the_address_it_listened_on() {
+    let place = tempfile::tempdir().expect("a scratch directory");
+    let file = place.path().join("serve.json");
+    let server = serve(&format!("--json {}", file.display()));
+    let address = server.address.to_string();
+    assert_eq!(server.stop(&file)["address"], address);
+}
+
 /// One line a second while the run lasts, and their sums are the totals.
 #[test]
 fn lines_are_there_while_the_run_goes_on() {

@@ -92,6 +92,8 @@ fn a_flag_wins_over_the_environment() {
         ("INRUSH_SCHEME", "tcp", "ws://127.0.0.1:9", "ws://127.0.0.1:9"),
         ("INRUSH_MESSAGE_SIZE", "20B", "-m 1/s --message four", "4 B"),
         ("INRUSH_MESSAGE", "four", "-m 1/s -s 20B", "20 B"),
+        ("INRUSH_MESSAGE_FILE", "/nowhere", "-m 1/s --message four", "4 B"),
+        ("INRUSH_IPV6", "yes", "tcp://127.0.0.1:9 -4", "127.0.0.1:9"),
         ("INRUSH_IPV4", "0", "tcp://[::1]:9 -6", "[::1]:9"),
         ("INRUSH_IPV4", "1", "tcp://[::1]:9 -6", "[::1]:9"),
         ("INRUSH_CONNECTIONS", "5", "-c 7", "7 connections"),

@@ -9,7 +9,10 @@ use std::time::Duration;
 /// Half is open, half waits for its upgrade; the former are finished, the latter unfinished.
 #[test]
 fn ctrl_c_writes_the_json_and_counts_what_was_under_way() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code, words) in [
+        (Signal::INT, 130, "interrupted by SIGINT: this is what ran"),
+        (Signal::TERM, 143, "ended by SIGTERM: this is what ran"),
+    ] {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("run.json");
         let server = serve("--fault stall-upgrade@every:2");
@@ -20,6 +23,9 @@ fn ctrl_c_writes_the_json_and_counts_what_was_under_way() {
         running.signal(signal);
         let finished = running.finish();
         assert_eq!(finished.code, code, "{finished:?}");
+        // The lines have stdout, so that the summary is on stderr.
+        assert!(finished.stderr.contains(words), "{finished:?}");
+        assert!(finished.stderr.contains("CONNECTIONS"), "{finished:?}");
         let text = std::fs::read_to_string(&file).unwrap();
         let report = Report::new(serde_json::from_str(&text).unwrap(), code);
         assert_eq!(report.json["run"]["stopped_by"], "signal");
