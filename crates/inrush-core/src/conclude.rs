@@ -2,9 +2,11 @@
 //! number of connections stopped rising, whether our own numbers can be trusted.
 
 use crate::evidence::{Facts, Source};
+use crate::failure::Phase;
 use crate::plan::{Plan, Rate, Schedule};
 use crate::report::{ConnectRate, Plateau};
 use crate::snapshot::Snapshot;
+use crate::tally::Row;
 use crate::time::Nanos;
 use alloc::format;
 use alloc::string::String;
@@ -85,11 +87,29 @@ fn slow_because(plan: &Plan, totals: &Snapshot, cpu: Option<f64>, facts: &Facts)
 pub fn plateau(plan: &Plan, totals: &Snapshot, peak: u64, facts: &Facts) -> Option<Plateau> {
     let attempted = totals.counts.attempted;
     let beyond = attempted.saturating_sub(peak);
-    if peak == 0 || plan.lifetime.is_some() || beyond < (peak / 100).max(10) {
+    let comes_and_goes = plan.lifetime.is_some() || totals.counts.reconnects > 0;
+    let all = peak >= u64::from(plan.connections);
+    if peak == 0 || all || comes_and_goes || beyond < (peak / 100).max(10) {
+        return None;
+    }
+    // As many as were open at once were opened in all, and who was turned away came after them.
+    let none_after = totals.counts.opened <= peak + (peak / 100).max(1);
+    let turned_away: u64 =
+        totals.tally.rows.iter().filter(|row| begins_beyond(row, peak)).map(|row| row.count).sum();
+    if !none_after || turned_away * 2 < beyond {
         return None;
     }
     let (limit, text) = limit_behind(plan, peak, facts)?;
     Some(Plateau { connections: peak, limit, text })
+}
+
+/// Attempts that failed, and did so only from about connection number `peak` on: what fails by
+/// chance begins with the first ones. The middle example decides, so that one early failure of
+/// another reason hides nothing.
+fn begins_beyond(row: &Row, peak: u64) -> bool {
+    let attempt = !matches!(row.key.signature.phase, Phase::Open | Phase::Close);
+    let middle = row.examples.get(row.examples.len() / 2);
+    attempt && middle.is_some_and(|example| example.connection * 10 >= peak * 9)
 }
 
 fn limit_behind(plan: &Plan, peak: u64, facts: &Facts) -> Option<(String, String)> {
@@ -156,18 +176,49 @@ pub fn distrust(plan: &Plan, totals: &Snapshot, cpu_ratio: Option<f64>) -> Vec<S
 mod tests {
     use super::*;
     use crate::evidence::Fact;
+    use crate::failure::{Failure, Op, Outcome, Peer, Signature};
     use crate::plan::tests::plan;
     use crate::snapshot::Counts;
+    use crate::tally::Key;
 
     fn totals(attempted: u64) -> Snapshot {
         let counts = Counts { attempted, ..Counts::default() };
         Snapshot { counts, ..Snapshot::default() }
     }
 
+    /// So many attempts, of which all but `peak` failed: those from number `first` on, each
+    /// `step`th.
+    fn turned_away(attempted: u64, peak: u64, first: u64, step: u64) -> Snapshot {
+        let mut totals = totals(attempted);
+        totals.counts.opened = peak;
+        let (op, outcome) = (Op::Deadline, Outcome::TimedOut);
+        let signature = Signature { phase: Phase::Upgrade, op, outcome };
+        let (peer, fin_seen, heard, spoke) = (Peer::Queued, false, false, true);
+        let key = Key { target: 0, signature, peer, fin_seen, heard, spoke };
+        let failure = Failure {
+            at: Nanos::from_secs(1),
+            connection: 0,
+            signature,
+            later: None,
+            age: Nanos::from_secs(1),
+            bytes_in: 0,
+            bytes_out: 200,
+            fin_seen,
+            look: None,
+            last_words: Vec::new(),
+        };
+        for nth in 0..attempted - peak {
+            let connection = first + nth * step;
+            totals.tally.book(key, Failure { connection, ..failure.clone() }, peak);
+        }
+        totals
+    }
+
     #[test]
     fn a_plateau_is_named_after_the_limit_it_points_to() {
         let check = |attempted, peak, facts: &Facts, expected: Option<&str>| {
-            let found = plateau(&plan(20_000), &totals(attempted), peak, facts);
+            let totals = turned_away(attempted, peak, peak + 1, 1);
+            let found = plateau(&plan(50_000), &totals, peak, facts);
             assert_eq!(found.as_ref().map(|p| p.limit.as_str()), expected, "{found:?}");
         };
         let none = Facts::default();
@@ -180,6 +231,33 @@ mod tests {
         let source = Source::ServerDescriptorLimit(9);
         facts.set(Fact { source, host: "h".into(), before: None, after: Some(1_512) });
         check(2_000, 1_500, &facts, Some("server-descriptors"));
+    }
+
+    #[test]
+    fn a_total_near_a_round_number_is_no_plateau() {
+        let check = |plan: &Plan, totals: &Snapshot, named: bool| {
+            let found = plateau(plan, totals, 980, &Facts::default());
+            assert_eq!(found.is_some(), named, "{found:?} {:?}", totals.counts);
+        };
+        check(&plan(1_000), &turned_away(1_000, 980, 981, 1), true);
+        // Two of a hundred failed, all along.
+        check(&plan(1_000), &turned_away(1_000, 980, 50, 50), false);
+        // All that were planned were open at once; some of them were replaced.
+        check(&plan(980), &turned_away(1_000, 980, 981, 1), false);
+        let mut totals = turned_away(1_000, 980, 981, 1);
+        totals.counts.reconnects = 20;
+        check(&plan(1_000), &totals, false);
+        // More were let in after some had left.
+        let mut totals = turned_away(1_000, 980, 981, 1);
+        totals.counts.opened = 1_100;
+        check(&plan(2_000), &totals, false);
+        // One early failure of another reason hides no limit.
+        let mut totals = turned_away(1_000, 980, 981, 1);
+        totals.tally.rows[0].examples[0].connection = 3;
+        check(&plan(1_000), &totals, true);
+        // Whose attempts are still under way has not been turned away.
+        totals.tally.rows.clear();
+        check(&plan(1_000), &totals, false);
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub enum Source {
     SourceAddresses,
     /// 1 when a socket of this namespace listens on the target.
     ListenerPresent(SocketAddr),
+    /// When that listener left, milliseconds since T0: `before` it was last seen, `after` it was
+    /// first missed.
+    ListenerLeft(SocketAddr),
     /// Connections that wait in its accept queue (Recv-Q); the most seen.
     ListenerQueue(SocketAddr),
     /// Its backlog (Send-Q).
@@ -47,8 +50,14 @@ pub enum Source {
     ServerDescriptorLimit(u32),
     /// 1 while the process lives.
     ServerAlive(u32),
+    /// When it ended, milliseconds since T0: `before` it was last seen alive, `after` it was first
+    /// seen to have ended.
+    ServerEnded(u32),
     /// A connect to the target after a burst of closes: 0 answered, else its errno.
     Probe(SocketAddr),
+    /// When such a connect was first refused, milliseconds since T0: `before` is the burst that it
+    /// followed, `after` the refusal.
+    ProbeRefused(SocketAddr),
     /// Our own send lag, 99th percentile, microseconds.
     SendLagP99,
     /// Our own CPU, percent of the cores the workers use.
@@ -113,6 +122,12 @@ impl Facts {
             }
             None => self.list.push(fact),
         }
+    }
+
+    /// Writes a fact in the place of an earlier one of the same source and host.
+    pub fn replace(&mut self, fact: Fact) {
+        self.list.retain(|old| old.source != fact.source || old.host != fact.host);
+        self.list.push(fact);
     }
 
     /// A counter of the network namespace: how far it rose.

@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, local_firewall, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Peer};
@@ -51,9 +51,12 @@ pub(super) fn overflows(case: &Case<'_>) -> Option<u64> {
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let mut all = None;
+    // What does not even leave this host says nothing about a server elsewhere.
+    let leaves = local_firewall::swallowed(case).is_none();
     for target in pool.targets() {
         let Some(known) = case.plan.targets.get(usize::from(target)) else { continue };
-        let timed_out = known_full(case, known.address) || others_got_in(case, pool, target);
+        let timed_out =
+            known_full(case, known.address) || (leaves && others_got_in(case, pool, target));
         let claim = pool.take(|row| {
             let half_open = row.key.peer == Peer::HalfOpen && seen::established(row);
             let timed_out = timed_out && seen::connect_timed_out(row);
@@ -67,7 +70,8 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
 fn known_full(case: &Case<'_>, address: SocketAddr) -> bool {
     let own = drops(case, address).is_some() || overfull(case, address).is_some();
     let watched = case.facts.rise(&Source::ListenerDrops(address)).is_some();
-    own || (!watched && overflows(case).is_some())
+    // The counter is this namespace's: of a server elsewhere it knows nothing.
+    own || (!watched && seen::is_here(case, address) && overflows(case).is_some())
 }
 
 /// Elsewhere only this is seen: some SYNs stay unanswered while others are answered.
@@ -75,16 +79,14 @@ fn others_got_in(case: &Case<'_>, pool: &Pool, target: u16) -> bool {
     let rows = || pool.rows().iter().filter(|row| row.key.target == target);
     let local = rows().any(|row| seen::is_local(case, row));
     let lost: u64 = rows().filter(|row| seen::connect_timed_out(row)).map(|row| row.count).sum();
-    // What does not even leave this host says nothing about the server.
-    let leaves = case.facts.counter("TcpExt", "TCPRetransFail").unwrap_or(0) == 0;
     let share = case.attempted / (case.plan.targets.len().max(1) as u64);
-    !local && leaves && lost * 100 < share * 95 && case.opened > 0
+    !local && lost * 100 < share * 95 && case.opened > 0
 }
 
 fn tell(case: &Case<'_>, claim: Claim, address: SocketAddr) -> Claim {
     let own = drops(case, address).is_some() || overfull(case, address).is_some();
     let half_open: u64 = of_peer(&claim, Peer::HalfOpen);
-    let local = claim.rows.first().is_some_and(|row| seen::is_local(case, row));
+    let local = seen::is_here(case, address);
     let mut claim = claim
         .sure(if own { Confidence::Proven } else { Confidence::Likely })
         .cites(case.facts, &Source::ListenerDrops(address), |_| {
@@ -94,11 +96,14 @@ fn tell(case: &Case<'_>, claim: Claim, address: SocketAddr) -> Claim {
         .cites(case.facts, &Source::ListenerQueue(address), |queue| {
             let backlog = case.facts.after(&Source::ListenerBacklog(address)).unwrap_or(0);
             format!("up to {} waited in its queue, its backlog is {backlog}", count(queue))
-        })
-        .cites(case.facts, &Source::Counter("TcpExt".into(), "ListenOverflows".into()), |_| {
+        });
+    if local {
+        let source = Source::Counter("TcpExt".into(), "ListenOverflows".into());
+        claim = claim.cites(case.facts, &source, |_| {
             let rise = overflows(case).unwrap_or(0);
             format!("accept queues of this host overflowed {} times", count(rise))
         });
+    }
     if half_open > 0 {
         let n = count(half_open);
         claim = claim.says(format!("{n} are SYN-RECV at the server: our last ACK was dropped"));
@@ -181,6 +186,19 @@ mod tests {
     fn a_counter_of_the_namespace_is_support_only() {
         let lab = Lab::ws().book(12, lost()).counter("TcpExt", "ListenOverflows", 48);
         lab.expect(&[("accept-queue-overflow", 12, Confidence::Likely)]);
+    }
+
+    #[test]
+    fn elsewhere_the_counters_of_this_host_say_nothing() {
+        let everything = Lab::ws().remote().book(1_000, lost());
+        let lab = everything.counter("TcpExt", "ListenOverflows", 48);
+        lab.expect(&[("packets-filtered", 1_000, Confidence::Likely)]);
+        // Some that did not leave this host are not those that the server left unanswered.
+        let some = Lab::ws().remote().opened(800).book(200, lost());
+        let lab = some.counter("TcpExt", "TCPRetransFail", 5);
+        let found = lab.expect(&[("accept-queue-overflow", 200, Confidence::Likely)]);
+        let cited = found[0].because.iter().any(|line| line.fact.is_some());
+        assert!(!cited, "{:?}", found[0].because);
     }
 
     #[test]

@@ -62,6 +62,19 @@ impl Pool {
         self.rows.retain(|row| row.count > 0);
         Claim::of(taken)
     }
+
+    /// The same, of what failed before `until`.
+    pub(super) fn take_between(
+        &mut self,
+        from: Nanos,
+        until: Nanos,
+        mut wanted: impl FnMut(&Row) -> bool,
+    ) -> Option<Claim> {
+        let later = self.take_since(until, &mut wanted);
+        let taken = self.take_since(from, wanted);
+        self.rows.extend(later.into_iter().flat_map(|claim| claim.rows));
+        taken
+    }
 }
 
 impl Claim {
@@ -228,5 +241,10 @@ mod tests {
         check(300, 3, 27);
         check(2_900, 29, 1);
         check(9_000, 30, 0);
+        let mut pool = Pool::of(&tally);
+        let between = (Nanos::from_millis(300), Nanos::from_millis(1_000));
+        let taken = pool.take_between(between.0, between.1, |_| true);
+        assert_eq!(taken.map(|claim| claim.count()), Some(7));
+        assert_eq!(pool.rows().iter().map(|row| row.count).sum::<u64>(), 23);
     }
 }

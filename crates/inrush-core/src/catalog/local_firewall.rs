@@ -2,10 +2,11 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, accept_queue_overflow, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
+use crate::tally::Row;
 use alloc::format;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -28,9 +29,20 @@ pub(super) static CAUSE: Cause = Cause {
     recognise,
 };
 
+/// How many repeated SYNs did not leave this host, when that explains the lost ones: each of them
+/// was repeated at least once. What a listener here dropped itself had left.
+pub(super) fn swallowed(case: &Case<'_>) -> Option<u64> {
+    let lost = |row: &&Row| {
+        let dropped = |address| accept_queue_overflow::drops(case, address).is_some();
+        seen::connect_timed_out(row) && !seen::address(case, row).is_some_and(dropped)
+    };
+    let lost: u64 = case.tally.rows.iter().filter(lost).map(|row| row.count).sum();
+    case.facts.counter("TcpExt", "TCPRetransFail").filter(|rise| *rise > 0 && *rise >= lost)
+}
+
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let source = Source::Counter("TcpExt".into(), "TCPRetransFail".into());
-    let swallowed = case.facts.rise(&source).filter(|rise| *rise > 0);
+    let swallowed = swallowed(case);
     let refused = pool.take(|row| row.class(case.plan) == Class::BlockedByPolicy);
     let refused = refused.map(|claim| {
         let age = seen::median_age(&claim.rows).unwrap_or_default();
@@ -77,8 +89,11 @@ mod tests {
         let denied = |errno| Seen::new(Phase::Connect, Op::Connect, Outcome::Errno(errno)).aged(0);
         let lab = Lab::ws().book(5, denied(Errno::EACCES)).book(5, denied(Errno::EPERM));
         lab.expect(&[("local-firewall", 10, Confidence::Proven)]);
-        let lost = Seen::new(Phase::Connect, Op::Deadline, Outcome::TimedOut);
-        let lab = Lab::ws().remote().book(30, lost).counter("TcpExt", "TCPRetransFail", 90);
+        let lost = || Seen::new(Phase::Connect, Op::Deadline, Outcome::TimedOut);
+        let lab = Lab::ws().remote().book(30, lost()).counter("TcpExt", "TCPRetransFail", 90);
         lab.expect(&[("local-firewall", 30, Confidence::Likely)]);
+        // Each lost SYN is repeated: one failure of somebody's does not explain thirty.
+        let lab = Lab::ws().remote().book(30, lost()).counter("TcpExt", "TCPRetransFail", 29);
+        lab.expect(&[("packets-filtered", 30, Confidence::Possible)]);
     }
 }

@@ -45,6 +45,8 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         connecting && told
     })?;
     let age = seen::median_age(&claim.rows).unwrap_or_default();
+    // What connect() says itself is booked without a look at its socket.
+    let sent = claim.rows.iter().any(|row| seen::looks(row).next().is_some());
     let ip = words::ip(seen::first_address(case, &claim.rows));
     let claim = if age >= ARP_PATIENCE {
         claim
@@ -55,6 +57,12 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
                 "FAILED or INCOMPLETE means that no host with that address is on this link",
                 format!("ip neigh show {ip}; ping -c 3 {ip}"),
             )
+    } else if sent {
+        claim
+            .sure(Confidence::Likely)
+            .says(format!("the answer to the SYN took {}: a router's", words::time(age)))
+            .or(&["rejected-by-network"])
+            .decided_by(format!("tcpdump -ni any icmp and host {ip}"))
     } else {
         claim
             .sure(Confidence::Proven)
@@ -70,7 +78,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
 mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
-    use crate::failure::{Op, Outcome};
+    use crate::failure::{Look, Op, Outcome};
 
     #[test]
     fn an_immediate_answer_is_the_routing_table_and_a_late_one_is_arp() {
@@ -81,5 +89,11 @@ mod tests {
         check(Errno::ENETUNREACH, 0, Confidence::Proven);
         check(Errno::EINVAL, 0, Confidence::Proven);
         check(Errno::EHOSTUNREACH, 3_060, Confidence::Likely);
+        // It was sent, and somebody on the way answered.
+        let errno = Outcome::Errno(Errno::EHOSTUNREACH);
+        let seen = Seen::new(Phase::Connect, Op::Connect, errno).look(Look::default());
+        let found = Lab::ws().remote().book(20, seen).diagnoses();
+        assert_eq!(found[0].confidence, Confidence::Likely);
+        assert_eq!(found[0].alternatives, ["rejected-by-network"]);
     }
 }

@@ -43,18 +43,25 @@ fn tell(case: &Case<'_>, claim: Claim) -> Claim {
     let address = seen::first_address(case, &claim.rows);
     let fact = address.and_then(|address| case.facts.get(&Source::ListenerPresent(address)));
     let absent = fact.is_some_and(|fact| fact.after == Some(0) && fact.before != Some(1));
+    let present = fact.is_some_and(|fact| fact.after == Some(1));
+    let came = present && fact.is_some_and(|fact| fact.before == Some(0));
     let answered = claim.rows.iter().any(|row| seen::mostly(row, |look| look.segs_in > 0));
     let own_count: u64 = claim.rows.iter().filter(|row| own(row)).map(|row| row.count).sum();
     let local = claim.rows.first().is_some_and(|row| seen::is_local(case, row));
     let confidence = match () {
         () if absent || own_count > 0 => Confidence::Proven,
+        () if present && !came => Confidence::Possible,
         () if local && answered && fact.is_none() => Confidence::Proven,
         () => Confidence::Likely,
     };
     let mut claim = claim.sure(confidence);
     if let Some(address) = address {
         claim = claim.cites(case.facts, &Source::ListenerPresent(address), |present| {
-            let is = if present == 0 { "no socket listens" } else { "a socket listens" };
+            let is = match present {
+                0 => "no socket listens",
+                _ if came => "no socket listened before the load, and one listens now,",
+                _ => "a socket listens now",
+            };
             format!("{is} on {address} on this host (sock_diag)")
         });
     }
@@ -70,7 +77,12 @@ fn tell(case: &Case<'_>, claim: Claim) -> Claim {
     if claim.because.is_empty() {
         claim = claim.says("connect() was answered at once, by a refusal");
     }
-    if !local {
+    if present && !came {
+        claim = claim
+            .what("The connection was refused, although somebody listens on that port now")
+            .or(&["local-firewall", "server-process-gone"])
+            .decided_by(format!("{}; nft list ruleset", words::queue_command(address)));
+    } else if !local {
         claim = claim.or(&["rejected-by-network"]).decided_by(words::queue_command(address));
     }
     claim
@@ -111,6 +123,17 @@ mod tests {
         lab.listener(0, 0).expect(&[("nothing-listening", 50_000, Confidence::Proven)]);
         let lab = Lab::tcp().book(9, refused());
         lab.expect(&[("nothing-listening", 9, Confidence::Proven)]);
+    }
+
+    #[test]
+    fn a_socket_that_listens_is_no_proof_that_nobody_does() {
+        let lab = Lab::tcp().book(9, refused()).listener(1, 1);
+        let found = lab.expect(&[("nothing-listening", 9, Confidence::Possible)]);
+        assert_eq!(found[0].alternatives, ["local-firewall", "server-process-gone"]);
+        assert!(found[0].decide.is_some());
+        assert!(!found[0].what.contains("Nobody"), "{}", found[0].what);
+        let lab = Lab::tcp().book(9, refused()).listener(0, 1);
+        lab.expect(&[("nothing-listening", 9, Confidence::Likely)]);
     }
 
     #[test]

@@ -37,11 +37,13 @@ pub(super) const ARP_PATIENCE: Nanos = Nanos::from_millis(2_500);
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let source = Source::Counter("Icmp".into(), "InDestUnreachs".into());
-    let told = case.facts.rise(&source).is_some_and(|rise| rise > 0);
-    let claim = pool.take(|row| told && seen::phase(row) == Phase::Connect && rejected(row))?;
+    let told = case.facts.rise(&source).filter(|rise| *rise > 0)?;
+    let claim = pool.take(|row| seen::phase(row) == Phase::Connect && rejected(row))?;
+    // The messages are counted for the whole namespace: fewer of them cannot explain all.
+    let enough = told >= claim.count();
     let address = seen::first_address(case, &claim.rows);
     let claim = claim
-        .sure(Confidence::Proven)
+        .sure(if enough { Confidence::Proven } else { Confidence::Likely })
         .says("not one segment came back (tcpi_segs_in = 0): the answer was no RST")
         .cites(case.facts, &source, |_| {
             let rise = case.facts.rise(&source).unwrap_or(0);
@@ -60,18 +62,18 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     Some(claim)
 }
 
+/// A missing route is told by connect() itself, before anything is sent: such a socket is not
+/// looked at, and nothing came back to it.
 fn rejected(row: &Row) -> bool {
     let no_answer = seen::mostly(row, |look| look.segs_in == 0);
-    match seen::errno(row) {
-        Some(Errno::ECONNREFUSED) => no_answer,
-        Some(Errno::EHOSTUNREACH) => {
-            seen::median_age(core::slice::from_ref(row)).is_some_and(|age| age < ARP_PATIENCE)
+    no_answer
+        && match seen::errno(row) {
+            Some(Errno::ECONNREFUSED | Errno::ENETUNREACH | Errno::ENOPROTOOPT) => true,
+            Some(Errno::EHOSTUNREACH) => {
+                seen::median_age(core::slice::from_ref(row)).is_some_and(|age| age < ARP_PATIENCE)
+            }
+            _ => false,
         }
-        // A missing route is told before anything is sent: then no socket was there to look at.
-        Some(Errno::ENETUNREACH) => no_answer,
-        Some(Errno::ENOPROTOOPT) => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -91,5 +93,20 @@ mod tests {
             .book(10, seen(Errno::EHOSTUNREACH))
             .counter("Icmp", "InDestUnreachs", 110)
             .expect(&[("rejected-by-network", 110, Confidence::Proven)]);
+        // A few messages, perhaps for somebody else, are support and no proof.
+        Lab::ws()
+            .remote()
+            .book(100, seen(Errno::ECONNREFUSED))
+            .counter("Icmp", "InDestUnreachs", 3)
+            .expect(&[("rejected-by-network", 100, Confidence::Likely)]);
+    }
+
+    #[test]
+    fn what_connect_says_itself_is_the_route() {
+        for errno in [Errno::EHOSTUNREACH, Errno::ENETUNREACH] {
+            let seen = Seen::new(Phase::Connect, Op::Connect, Outcome::Errno(errno)).aged(0);
+            let lab = Lab::ws().remote().book(50, seen).counter("Icmp", "InDestUnreachs", 60);
+            lab.expect(&[("no-route", 50, Confidence::Proven)]);
+        }
     }
 }

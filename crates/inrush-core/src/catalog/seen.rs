@@ -95,7 +95,11 @@ pub(super) fn first_address(case: &Case<'_>, rows: &[Row]) -> Option<SocketAddr>
 
 /// The target is on this host: its listener, or that there is none, is known.
 pub(super) fn is_local(case: &Case<'_>, row: &Row) -> bool {
-    let Some(address) = address(case, row) else { return false };
+    address(case, row).is_some_and(|address| is_here(case, address))
+}
+
+/// The address is one of this host's.
+pub(super) fn is_here(case: &Case<'_>, address: SocketAddr) -> bool {
     address.ip().is_loopback() || case.facts.get(&Source::ListenerPresent(address)).is_some()
 }
 

@@ -80,33 +80,36 @@ fn refuses(row: &Row) -> bool {
     }
 }
 
+/// At least half of the answers that were kept say it.
 fn names_limit(row: &Row) -> bool {
-    row.examples.iter().any(|example| {
-        meaning(&example.last_words).lines().any(|line| {
-            let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
-            let has = |list: &[&str]| words.clone().any(|word| list.contains(&word));
-            let what = [
-                "connection",
-                "connections",
-                "conn",
-                "conns",
-                "client",
-                "clients",
-                "socket",
-                "sockets",
-                "websockets",
-                "session",
-                "sessions",
-                "user",
-                "users",
-                "server",
-            ];
-            let much =
-                ["limit", "limits", "max", "maximum", "many", "full", "capacity", "exceeded"];
-            let one_word = ["maxconn", "maxconnections", "maxclients"];
-            (has(&what) && has(&much)) || words.any(|word| one_word.contains(&word))
-        })
-    })
+    let examples = || row.examples.iter().map(|example| example.last_words.as_slice());
+    let spoken = examples().filter(|words| !words.is_empty()).count();
+    let said = examples().filter(|words| meaning(words).lines().any(is_of_connections)).count();
+    said > 0 && said * 2 >= spoken
+}
+
+/// A line, in lower case, that speaks of too many connections at once, and not of another limit:
+/// of requests, of a rate, of time.
+fn is_of_connections(line: &str) -> bool {
+    let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
+    let has = |list: &[&str]| words.clone().any(|word| list.contains(&word));
+    let what = [
+        "connection",
+        "connections",
+        "conn",
+        "conns",
+        "client",
+        "clients",
+        "socket",
+        "sockets",
+        "websockets",
+        "session",
+        "sessions",
+    ];
+    let much = ["limit", "limits", "max", "maximum", "many", "full", "capacity", "exceeded"];
+    let other = ["rate", "request", "requests", "time", "timeout", "quota", "size", "memory"];
+    let one_word = ["maxconn", "maxconnections", "maxclients"];
+    (has(&what) && has(&much) && !has(&other)) || words.any(|word| one_word.contains(&word))
 }
 
 /// The reason and the body of an HTTP answer, or the text of a Close frame, in lower case. Headers
@@ -178,6 +181,30 @@ mod tests {
         check(b"HTTP/1.1 503 x\r\nConnection: close\r\nX-Limit: 3\r\n\r\nno", 100, other);
         check(b"HTTP/1.1 503 x\r\n\r\nupstream connection timed out", 100, other);
         check(PLAIN, 100, other);
+        for others in [
+            "rate limit exceeded for this user",
+            "per-client request limit",
+            "server time limit exceeded",
+            "session quota exceeded",
+            "session timeout exceeded",
+            "the server is at full capacity",
+        ] {
+            check(format!("HTTP/1.1 429 x\r\n\r\n{others}").as_bytes(), 100, other);
+        }
+    }
+
+    #[test]
+    fn one_answer_of_many_does_not_speak_for_all() {
+        let other: &[u8] = b"HTTP/1.1 503 x\r\n\r\ndown for maintenance";
+        let limit: &[u8] = b"HTTP/1.1 503 x\r\n\r\ntoo many connections";
+        let check = |of_limit, cause: &str| {
+            let seen = |words| status(503, words).open(9, 90);
+            let lab = Lab::ws().opened(90).book(of_limit, seen(limit));
+            let found = lab.book(8 - of_limit, seen(other)).diagnoses();
+            assert_eq!((found[0].cause.as_str(), found[0].count), (cause, 8), "{of_limit}");
+        };
+        check(1, "server-rejected-upgrade");
+        check(4, "server-connection-limit");
     }
 
     #[test]

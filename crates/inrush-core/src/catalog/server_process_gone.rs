@@ -1,6 +1,8 @@
 //! The server's process ended in the middle: all its connections close together, later ones are
 //! refused. A RST or FIN alone never says "crash"; only the listener tells (FAILURES §0.11).
 
+mod burst;
+
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
 use super::{Cause, Scenario, seen};
@@ -12,6 +14,7 @@ use crate::tally::{Row, Times};
 use crate::time::Nanos;
 use alloc::format;
 use alloc::vec::Vec;
+use burst::{Burst, PAUSE, Span, bursts, last_burst};
 use core::net::SocketAddr;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -34,74 +37,125 @@ pub(super) static CAUSE: Cause = Cause {
     recognise,
 };
 
-/// A burst is so many closes, or a tenth of what was opened,
-const BURST: u64 = 20;
-/// with no pause longer than this.
-const PAUSE: Nanos = Nanos::from_millis(100);
+/// A fact and the closes it explains lie no further apart: a process that dies closes its sockets
+/// before it counts as ended, and what a worker saw is read a little later.
+const GRACE: Nanos = Nanos::from_millis(1_500);
+/// Connects are refused soon after a death, or it was another one.
+const AFTERMATH: Nanos = Nanos::from_secs(3);
+
+/// What shows that the server of a target has gone, and which closes belong to it.
+#[derive(Debug, Default)]
+struct Signs {
+    dead: Option<u32>,
+    refused: bool,
+    left: bool,
+    closes: Vec<Span>,
+}
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
-    let dead = dead_server(case);
     let mut all = None;
     for target in pool.targets() {
-        all = Claim::join(all, of_target(case, pool, target, dead));
+        all = Claim::join(all, of_target(case, pool, target));
     }
     all
 }
 
-fn of_target(case: &Case<'_>, pool: &mut Pool, target: u16, dead: Option<u32>) -> Option<Claim> {
+fn of_target(case: &Case<'_>, pool: &mut Pool, target: u16) -> Option<Claim> {
     let address = case.plan.targets.get(usize::from(target))?.address;
     let here = |row: &Row| row.key.target == target;
-    let closes = times(pool.rows().iter().filter(|row| here(row) && closed(row)));
+    let closes = times(pool.rows().iter().filter(|row| here(row) && seen::peer_closed(row)));
     let refusals = times(pool.rows().iter().filter(|row| here(row) && seen::refused(row)));
-    let burst = last_burst(&closes, case.opened, dead.is_some() || probe_refused(case, address));
-    let from = match (burst, dead) {
-        (Some((from, _)), _) => from,
-        // Nothing was open when it died: only what came later could see it.
-        (None, Some(_)) => refusals.span()?.0,
-        (None, None) => return None,
-    };
-    let count_of_burst = burst.map_or(0, |(_, count)| count);
-    let large = count_of_burst >= BURST || count_of_burst * 10 >= case.opened.max(1);
-    let refused_later = refusals.span().is_some_and(|(first, _)| first + PAUSE >= from);
-    let gone =
-        probe_refused(case, address) || (large && (listener_left(case, address) || refused_later));
-    if dead.is_none() && !gone {
+    // A process that lives has not ended, whatever it closed.
+    let alone = case.plan.targets.iter().all(|target| target.address == address);
+    if alone && lives(case) && dead_servers(case).is_empty() {
         return None;
     }
-    let closes = pool.take_since(from, |row| here(row) && closed(row));
+    let mut signs = signs(case, address, &bursts(&closes, case.opened), &refusals);
+    let from = match signs.closes.iter().map(|span| span.from).min() {
+        Some(from) => from,
+        // Nothing was open when it died: only what came later could see it. Whom it refused while
+        // it lived, it was not the server of.
+        None => {
+            let first = refusals.span()?.0;
+            let gone = |(_, when): &(u32, Span)| first >= when.from;
+            signs.dead = Some(dead_servers(case).into_iter().find(gone)?.0);
+            first
+        }
+    };
+    let mut claim = None;
+    for span in &signs.closes {
+        let wanted = |row: &Row| here(row) && seen::peer_closed(row);
+        claim = Claim::join(claim, pool.take_between(span.from, span.to, wanted));
+    }
     // A process that ends closes its listener first, and its connections one after the other.
     let refusals = pool.take_since(from - PAUSE, |row| here(row) && seen::refused(row));
-    let claim = Claim::join(closes, refusals)?;
-    Some(tell(case, claim, dead, address, burst))
+    let claim = Claim::join(claim, refusals)?;
+    Some(tell(case, claim, &signs, address))
 }
 
-fn tell(
-    case: &Case<'_>,
-    claim: Claim,
-    dead: Option<u32>,
-    address: SocketAddr,
-    burst: Option<(Nanos, u64)>,
-) -> Claim {
-    let mut claim = match dead {
+fn signs(case: &Case<'_>, address: SocketAddr, bursts: &[Burst], refusals: &Times) -> Signs {
+    let mut signs = Signs::default();
+    let dead = dead_servers(case);
+    for (pid, when) in &dead {
+        let Some(burst) = last_burst(bursts, *when, !lives(case)) else { continue };
+        // Where each process serves one connection, its end is that of the connection.
+        let ends = dead.iter().filter(|(_, when)| burst.meets(*when)).count() as u64;
+        if !lives(case) || burst.count > ends {
+            signs.dead = signs.dead.or(Some(*pid));
+            signs.closes.push(burst.within(*when));
+        }
+    }
+    if probe_refused(case, address) {
+        let when = span(case, &Source::ProbeRefused(address));
+        let burst = last_burst(bursts, when, true);
+        signs.refused = burst.is_some();
+        signs.closes.extend(burst.map(|burst| burst.within(when)));
+    }
+    if listener_left(case, address) {
+        let when = span(case, &Source::ListenerLeft(address));
+        let burst = last_burst(bursts, when, false);
+        signs.left = burst.is_some();
+        signs.closes.extend(burst.map(|burst| burst.within(when)));
+    }
+    for burst in bursts.iter().filter(|burst| burst.large) {
+        let mut moments = refusals.buckets.keys().map(|bucket| refusals.begins(*bucket));
+        if moments.any(|at| at + PAUSE >= burst.from && at <= burst.to + AFTERMATH) {
+            signs.closes.push(Span { from: burst.from, to: burst.to + GRACE });
+        }
+    }
+    signs
+}
+
+fn tell(case: &Case<'_>, claim: Claim, signs: &Signs, address: SocketAddr) -> Claim {
+    let closes = times(claim.rows.iter().filter(|row| seen::peer_closed(row)));
+    let mut claim = match signs.dead {
         Some(pid) => {
-            claim.sure(Confidence::Proven).cites(case.facts, &Source::ServerAlive(pid), |_| {
-                format!("process {pid} lived before the load and has ended")
-            })
+            let ended = Source::ServerEnded(pid);
+            let lived = case.facts.get(&ended).and_then(|fact| fact.before).unwrap_or(0);
+            let time = |ms| words::time(Nanos::from_millis(ms));
+            claim
+                .sure(Confidence::Proven)
+                .cites(case.facts, &Source::ServerAlive(pid), |_| {
+                    format!("process {pid} lived before the load and has ended")
+                })
+                .cites(case.facts, &ended, |ms| {
+                    format!("it lived at {} and had ended at {}", time(lived), time(ms))
+                })
         }
         None => claim.sure(Confidence::Likely),
     };
-    if probe_refused(case, address) {
+    if signs.refused {
         claim = claim.cites(case.facts, &Source::Probe(address), |_| {
             format!("a connect to {address} right after the closes was refused")
         });
     }
-    if listener_left(case, address) {
+    if signs.left {
         claim = claim.cites(case.facts, &Source::ListenerPresent(address), |_| {
             format!("{address} was listened on before the load and is not any more")
         });
     }
-    if let Some((from, closes)) = burst {
-        let (n, at) = (count(closes), words::time(from));
+    if let Some((from, _)) = closes.span() {
+        let (n, at) = (count(closes.count()), words::time(from));
         claim = claim.says(format!("{n} connections were closed together, from {at} on"));
     }
     let refused = times(claim.rows.iter().filter(|row| seen::refused(row))).count();
@@ -126,21 +180,33 @@ fn tell(
         )
 }
 
-fn closed(row: &Row) -> bool {
-    seen::peer_closed(row)
-}
-
 fn times<'a>(rows: impl Iterator<Item = &'a Row>) -> Times {
     let mut all = Times::default();
     rows.for_each(|row| all.merge(&row.times));
     all
 }
 
-fn dead_server(case: &Case<'_>) -> Option<u32> {
-    case.facts.list.iter().find_map(|fact| match fact.source {
+/// When this happened, with some grace; any time when it is not dated.
+fn span(case: &Case<'_>, source: &Source) -> Span {
+    let Some(fact) = case.facts.get(source) else {
+        return Span { from: Nanos::ZERO, to: Nanos::MAX };
+    };
+    let from = fact.before.map_or(Nanos::ZERO, Nanos::from_millis) - GRACE;
+    Span { from, to: fact.after.map_or(Nanos::MAX, Nanos::from_millis) + GRACE }
+}
+
+/// Some watched server process is alive.
+fn lives(case: &Case<'_>) -> bool {
+    let alive = |source: &Source| matches!(source, Source::ServerAlive(_));
+    case.facts.list.iter().any(|fact| alive(&fact.source) && fact.after == Some(1))
+}
+
+fn dead_servers(case: &Case<'_>) -> Vec<(u32, Span)> {
+    let dead = case.facts.list.iter().filter_map(|fact| match fact.source {
         Source::ServerAlive(pid) if fact.before == Some(1) && fact.after == Some(0) => Some(pid),
         _ => None,
-    })
+    });
+    dead.map(|pid| (pid, span(case, &Source::ServerEnded(pid)))).collect()
 }
 
 fn probe_refused(case: &Case<'_>, address: SocketAddr) -> bool {
@@ -150,34 +216,6 @@ fn probe_refused(case: &Case<'_>, address: SocketAddr) -> bool {
 fn listener_left(case: &Case<'_>, address: SocketAddr) -> bool {
     let fact = case.facts.get(&Source::ListenerPresent(address));
     fact.is_some_and(|fact| fact.before == Some(1) && fact.after == Some(0))
-}
-
-/// Begin and size of the last burst of closes. `any`: the process is known to be gone, so that any
-/// last group will do.
-fn last_burst(closes: &Times, opened: u64, any: bool) -> Option<(Nanos, u64)> {
-    let mut groups: Vec<Vec<(Nanos, u64)>> = Vec::new();
-    for (bucket, count) in &closes.buckets {
-        let moment = (closes.begins(*bucket), *count);
-        match groups.last_mut() {
-            Some(group) if group.last().is_some_and(|last| moment.0 - last.0 <= PAUSE) => {
-                group.push(moment);
-            }
-            _ => groups.push([moment].into()),
-        }
-    }
-    let size = |group: &Vec<(Nanos, u64)>| group.iter().map(|(_, count)| count).sum::<u64>();
-    let large = |n: u64| n >= BURST || n * 10 >= opened.max(1);
-    let last = groups.iter().rposition(|group| large(size(group)));
-    let last = last.or_else(|| groups.len().checked_sub(1).filter(|_| any))?;
-    let group = &groups[last];
-    // Single closes before it may run into the burst: it begins where it becomes dense.
-    let peak = group.iter().map(|(_, count)| *count).max()?;
-    let dense = group.iter().find(|(_, count)| count * 5 >= peak)?.0;
-    let from = group.iter().find(|(at, _)| *at + PAUSE >= dense)?.0;
-    Some((
-        from,
-        closes.buckets.iter().filter(|(b, _)| closes.begins(**b) >= from).map(|(_, n)| n).sum(),
-    ))
 }
 
 #[cfg(test)]
@@ -230,6 +268,104 @@ mod tests {
     fn five_connections_are_enough_when_the_probe_is_refused() {
         let lab = Lab::ws().opened(5).book(5, eof().every(900, 20));
         probe(lab).expect(&[("server-process-gone", 5, Confidence::Likely)]);
+    }
+
+    #[test]
+    fn what_lives_has_not_ended() {
+        let closes = || Lab::ws().opened(500).book(500, eof().every(5_000, 0)).listener(1, 0);
+        let lab = probe(closes()).server(9, 1_024, 1);
+        lab.expect(&[("server-closed-without-reason", 500, Confidence::Proven)]);
+        // Of two servers it may be the other one that lives.
+        let mut lab = probe(closes()).server(9, 1_024, 1);
+        lab.plan.targets.push(lab.plan.targets[0].clone());
+        lab.plan.targets[1].address.set_port(9_090);
+        lab.expect(&[("server-process-gone", 500, Confidence::Likely)]);
+    }
+
+    /// Closes at 1 s; a server that ended, left or refused long after.
+    #[test]
+    fn an_end_after_the_run_explains_no_early_closes() {
+        let check = |closes: u64, when_ms: (u64, u64), cause: &str| {
+            let eofs = || Lab::ws().opened(60).book(closes, eof().every(1_000, 0));
+            let to = Lab::target();
+            let dated = |lab: Lab, source| lab.fact(source, when_ms.0, when_ms.1);
+            let labs = [
+                dated(eofs().server(9, 1_024, 0), Source::ServerEnded(77)),
+                dated(probe(eofs()), Source::ProbeRefused(to)),
+                dated(eofs().listener(1, 0), Source::ListenerLeft(to)),
+            ];
+            for lab in labs {
+                let found = lab.diagnoses();
+                assert_eq!(found.len(), 1, "{found:#?}");
+                assert_eq!((found[0].cause.as_str(), found[0].count), (cause, closes));
+            }
+        };
+        check(30, (900, 1_900), "server-process-gone");
+        check(30, (1_010, 1_200), "server-process-gone");
+        check(30, (29_000, 30_000), "server-closed-without-reason");
+        check(6, (29_000, 30_000), "server-closed-without-reason");
+    }
+
+    #[test]
+    fn a_server_that_came_back_dies_once() {
+        let lab = Lab::ws()
+            .opened(500)
+            .book(200, eof().every(10_000, 0))
+            .book(90, refused().every(10_100, 20))
+            .book(300, eof().every(60_000, 0));
+        let refused_at = Source::ProbeRefused(Lab::target());
+        let gone = ("server-process-gone", 290, Confidence::Likely);
+        let later = ("server-closed-without-reason", 300, Confidence::Proven);
+        probe(lab).listener(1, 1).fact(refused_at, 10_050, 10_060).expect(&[later, gone]);
+    }
+
+    #[test]
+    fn who_was_refused_before_is_not_the_only_one_to_ask() {
+        let lab = Lab::ws()
+            .opened(500)
+            .book(7, refused().every(0, 10))
+            .book(400, eof().every(5_000, 0))
+            .book(30, refused().every(5_100, 10));
+        lab.expect(&[
+            ("server-process-gone", 430, Confidence::Likely),
+            ("nothing-listening", 7, Confidence::Likely),
+        ]);
+        // Refusals of another time are of another death.
+        let lab = Lab::ws().opened(500).book(400, eof().every(5_000, 0));
+        let lab = lab.book(30, refused().every(60_000, 10));
+        lab.expect(&[
+            ("server-closed-without-reason", 400, Confidence::Proven),
+            ("nothing-listening", 30, Confidence::Likely),
+        ]);
+        // Nothing was ever open: five closes are not many.
+        let lab = Lab::ws().book(5, eof().every(5_000, 0)).book(3, refused().every(5_100, 10));
+        assert_eq!(lab.diagnoses()[0].cause, "server-closed-without-reason");
+    }
+
+    #[test]
+    fn a_port_that_was_closed_all_along_has_lost_nobody() {
+        let lab = Lab::ws().opened(500).book(100, refused().every(0, 100));
+        let lab = lab.server(9, 1_024, 0).fact(Source::ServerEnded(77), 5_000, 6_000);
+        lab.expect(&[("nothing-listening", 100, Confidence::Likely)]);
+        let lab = Lab::ws().opened(500).book(40, refused().every(5_500, 100));
+        let lab = lab.server(9, 1_024, 0).fact(Source::ServerEnded(77), 5_000, 6_000);
+        lab.expect(&[("server-process-gone", 40, Confidence::Proven)]);
+    }
+
+    /// One process for each connection: their ends are the ends of connections.
+    #[test]
+    fn processes_that_serve_one_connection_each_are_not_the_server() {
+        let check = |closes: u64, cause| {
+            let mut lab = Lab::ws().opened(200).book(closes, eof().every(5_000, 1));
+            lab = lab.fact(Source::ServerAlive(1), 1, 1);
+            for pid in 100..130 {
+                lab = lab.fact(Source::ServerAlive(pid), 1, 0);
+                lab = lab.fact(Source::ServerEnded(pid), 4_500, 5_500);
+            }
+            lab.expect(&[(cause, closes, Confidence::Proven)]);
+        };
+        check(30, "server-closed-without-reason");
+        check(190, "server-process-gone");
     }
 
     #[test]

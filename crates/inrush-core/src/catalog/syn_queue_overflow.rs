@@ -7,6 +7,7 @@ use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
 use alloc::format;
+use core::net::SocketAddr;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "syn-queue-overflow",
@@ -33,21 +34,35 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let dropped = case.facts.rise(&source).filter(|rise| *rise > 0)?;
     let overflows = case.facts.counter("TcpExt", "ListenOverflows").unwrap_or(0);
     // Both queues overflow together at times: the one that dropped more is named.
-    let claim = (dropped > overflows).then(|| pool.take(seen::connect_timed_out)).flatten()?;
-    let address = seen::first_address(case, &claim.rows);
-    let own = address.and_then(|address| accept_queue_overflow::drops(case, address));
-    let claim = claim
+    if dropped <= overflows {
+        return None;
+    }
+    let mut all = None;
+    for target in pool.targets() {
+        let Some(known) = case.plan.targets.get(usize::from(target)) else { continue };
+        let address = known.address;
+        let unhurt = case.facts.rise(&Source::ListenerDrops(address)) == Some(0);
+        // The counter is this namespace's: of a server elsewhere it knows nothing.
+        if unhurt || !seen::is_here(case, address) {
+            continue;
+        }
+        let claim = pool.take(|row| row.key.target == target && seen::connect_timed_out(row));
+        all = Claim::join(all, claim.map(|claim| tell(case, claim, address, dropped)));
+    }
+    all
+}
+
+fn tell(case: &Case<'_>, claim: Claim, address: SocketAddr, dropped: u64) -> Claim {
+    let source = Source::Counter("TcpExt".into(), "TCPReqQFullDrop".into());
+    let own = accept_queue_overflow::drops(case, address);
+    claim
         .sure(if own.is_some() { Confidence::Proven } else { Confidence::Likely })
         .cites(case.facts, &source, |_| {
             format!("{} SYNs were dropped for a full queue (TCPReqQFullDrop)", count(dropped))
-        });
-    let claim = match address {
-        Some(address) => claim.cites(case.facts, &Source::ListenerDrops(address), |_| {
+        })
+        .cites(case.facts, &Source::ListenerDrops(address), |_| {
             format!("the listener on {address} itself dropped {}", count(own.unwrap_or(0)))
-        }),
-        None => claim,
-    };
-    let claim = claim
+        })
         .root_remedy(
             "server-host",
             "let SYN cookies stand in when the queue is full",
@@ -58,8 +73,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             "a longer queue; the server's listen() backlog must be as long",
             "sysctl -w net.ipv4.tcp_max_syn_backlog=8192 net.core.somaxconn=8192",
         )
-        .remedy("run", "open more slowly", words::again(case.plan, "-r 500/s"));
-    Some(claim)
+        .remedy("run", "open more slowly", words::again(case.plan, "-r 500/s"))
 }
 
 #[cfg(test)]
@@ -77,5 +91,17 @@ mod tests {
             40,
             Confidence::Proven,
         )]);
+    }
+
+    #[test]
+    fn a_syn_queue_of_this_host_is_nothing_to_another() {
+        let seen = || Seen::new(Phase::Connect, Op::Deadline, Outcome::TimedOut);
+        let lab = Lab::ws().remote().book(1_000, seen());
+        let lab = lab.counter("TcpExt", "TCPReqQFullDrop", 160);
+        lab.expect(&[("packets-filtered", 1_000, Confidence::Likely)]);
+        // Nor to a listener here that dropped nothing.
+        let lab = Lab::ws().book(1_000, seen()).counter("TcpExt", "TCPReqQFullDrop", 160);
+        let lab = lab.fact(Source::ListenerDrops(Lab::target()), 3, 3);
+        lab.expect(&[("packets-filtered", 1_000, Confidence::Likely)]);
     }
 }

@@ -1,12 +1,14 @@
 //! What the machine says about a run: read before, each second, at failures and after. Nothing here
-//! opens a descriptor while the load lasts except a probe connect, which may fail.
+//! opens a descriptor while the load lasts except a probe connect and the search for processes that
+//! a server has added, and both may fail.
 
-use super::storm::Options;
+use super::storm::{Home, Options};
 use crate::probe::Probes;
 use crate::probe::environment::host;
 use crate::probe::limits as ranges;
 use crate::probe::listener::ListenerWatch;
-use crate::probe::process::{ServerWatch, children};
+use crate::probe::process::{ServerWatch, workers};
+use crate::sys::clock;
 use crate::sys::limits;
 use crate::sys::sock_diag::SockDiag;
 use crate::sys::socket;
@@ -16,9 +18,16 @@ use inrush_core::plan::Plan;
 use inrush_core::time::Nanos;
 use rustix::fd::{AsFd, OwnedFd};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// One probe connect per target in this time.
 const PROBE_GAP: Nanos = Nanos::from_secs(1);
+/// A burst is probed again for so long: a server that was killed still listens for a moment.
+const PROBING: Nanos = Nanos::from_secs(3);
+/// New server processes are looked for so often,
+const SEARCH_GAP: Nanos = Nanos::from_secs(1);
+/// and for no more than this part of the time.
+const SEARCH_SHARE: u64 = 100;
 /// An unanswered probe is given up.
 const PROBE_PATIENCE: Nanos = Nanos::from_secs(1);
 /// Server processes watched at most.
@@ -42,6 +51,11 @@ pub struct Evidence {
     listeners: Option<ListenerWatch>,
     servers: Vec<ServerWatch>,
     server_parent: Option<u32>,
+    /// Processes whose workers serve, too.
+    masters: Vec<u32>,
+    /// So many of those may be watched: each costs a descriptor.
+    room: usize,
+    search_at: Nanos,
     targets: Vec<SocketAddr>,
     probing: Vec<Probing>,
     last_burst: Option<Nanos>,
@@ -73,6 +87,9 @@ impl Evidence {
             listeners: options.evidence.then(|| ListenerWatch::open(&targets)).flatten(),
             servers: Vec::new(),
             server_parent: options.server_parent,
+            masters: options.server_pids.iter().copied().chain(options.server_parent).collect(),
+            room: room(plan, options),
+            search_at: Nanos::ZERO,
             targets,
             probing: Vec::new(),
             last_burst: None,
@@ -105,11 +122,11 @@ impl Evidence {
     /// Reads what changes: each second, and at failures. `open` connections are open now.
     pub(super) fn look(&mut self, now: Nanos, own: &[u32], open: u64) {
         if let Some(listeners) = &mut self.listeners {
-            listeners.look(&mut self.facts);
+            listeners.look(now, &mut self.facts);
         }
-        self.find_servers();
+        self.find_servers(now);
         for server in &mut self.servers {
-            server.look(&mut self.facts);
+            server.look(now, &mut self.facts);
         }
         if open > self.open_peak {
             self.open_peak = open;
@@ -122,8 +139,7 @@ impl Evidence {
 
     /// A second has ended.
     pub(super) fn second(&mut self, now: Nanos) {
-        // A server that was killed still listens for a moment: the burst is probed once more.
-        if self.last_burst.is_some_and(|at| now - at < Nanos::from_secs(3)) {
+        if self.last_burst.is_some_and(|at| now - at < PROBING) {
             self.probe(now);
         }
     }
@@ -155,13 +171,20 @@ impl Evidence {
     }
 
     /// Everything as it is after the load.
-    pub(super) fn after(&mut self, _peak: u64) {
-        self.finish_probes();
+    pub(super) fn after(&mut self, now: Nanos) {
+        self.finish_probes(now);
+        // When nothing is left to be closed the run ends, before a second has passed.
+        let unasked = |at| now - at < PROBE_GAP || self.last_probe < Some(at);
+        if self.last_burst.is_some_and(unasked) {
+            self.last_probe = None;
+            self.probe(now);
+            self.finish_probes(now);
+        }
         for server in &mut self.servers {
-            server.look(&mut self.facts);
+            server.look(now, &mut self.facts);
         }
         if let Some(listeners) = &mut self.listeners {
-            listeners.look(&mut self.facts);
+            listeners.look(now, &mut self.facts);
         }
         if let Some(probes) = &mut self.probes {
             probes.after(&mut self.facts);
@@ -209,14 +232,32 @@ impl Evidence {
         }
     }
 
-    fn find_servers(&mut self) {
-        let Some(parent) = self.server_parent else { return };
-        if self.servers.is_empty() {
-            let workers = children(parent);
-            // A server of one process has no children and serves by itself.
-            let all = if workers.is_empty() { vec![parent] } else { workers };
-            all.into_iter().for_each(|pid| self.watch(pid));
+    /// A server adds processes while the run lasts. One that ends before it is watched, or that we
+    /// have no descriptor for, is found again or never was.
+    fn find_servers(&mut self, now: Nanos) {
+        if now < self.search_at || self.masters.is_empty() {
+            return;
         }
+        let begun = clock::now();
+        let masters = self.masters.iter().filter(|_| self.room > 0);
+        let found: Vec<u32> = masters.flat_map(|master| workers(*master)).collect();
+        for pid in found {
+            if self.room > 0 && !self.servers.iter().any(|server| server.pid() == pid) {
+                let server = ServerWatch::new(pid);
+                if server.alive() {
+                    self.servers.push(server);
+                    self.room -= 1;
+                }
+            }
+        }
+        // A server of one process has no children and serves by itself.
+        if self.servers.is_empty()
+            && let Some(parent) = self.server_parent
+        {
+            self.watch(parent);
+        }
+        let took = Nanos(clock::now().saturating_sub(begun));
+        self.search_at = now + SEARCH_GAP.max(took * SEARCH_SHARE);
     }
 
     fn probe(&mut self, now: Nanos) {
@@ -230,7 +271,7 @@ impl Evidence {
             self.probe_count += 1;
             match socket::connect(to, None, &options) {
                 Ok(socket) => self.probing.push(Probing { to, socket, since: now }),
-                Err((_, errno)) => self.probed(to, Some(errno)),
+                Err((_, errno)) => self.probed(now, to, Some(errno)),
             }
         }
         self.follow_probes(now);
@@ -239,26 +280,30 @@ impl Evidence {
     fn follow_probes(&mut self, now: Nanos) {
         for probing in std::mem::take(&mut self.probing) {
             match answer(&probing.socket) {
-                Some(result) => self.probed(probing.to, result),
+                Some(result) => self.probed(now, probing.to, result),
                 None if now - probing.since < PROBE_PATIENCE => self.probing.push(probing),
-                None => self.probed(probing.to, Some(Errno::ETIMEDOUT)),
+                None => self.probed(now, probing.to, Some(Errno::ETIMEDOUT)),
             }
         }
     }
 
-    fn finish_probes(&mut self) {
-        use rustix::event::{PollFd, PollFlags, poll};
+    /// A probe that is not answered in a second is no answer either way.
+    fn finish_probes(&mut self, now: Nanos) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let begun = clock::now();
         for probing in std::mem::take(&mut self.probing) {
-            let patience = rustix::event::Timespec { tv_sec: 1, tv_nsec: 0 };
-            // A probe that is not answered in a second is no answer either way.
+            // One second for all of them: they wait side by side.
+            let left = PROBE_PATIENCE - Nanos(clock::now().saturating_sub(begun));
+            let patience = Duration::from_nanos(left.0);
+            let patience = Timespec::try_from(patience).expect("it is a second at most");
             let _ = poll(&mut [PollFd::new(&probing.socket, PollFlags::OUT)], Some(&patience));
             let result = answer(&probing.socket).unwrap_or(Some(Errno::ETIMEDOUT));
-            self.probed(probing.to, result);
+            self.probed(now, probing.to, result);
         }
     }
 
     /// A refusal stays: that somebody else listens there later does not undo it.
-    fn probed(&mut self, to: SocketAddr, errno: Option<Errno>) {
+    fn probed(&mut self, now: Nanos, to: SocketAddr, errno: Option<Errno>) {
         let source = Source::Probe(to);
         if self.facts.after(&source).is_some_and(|known| known == u64::from(Errno::ECONNREFUSED.0))
         {
@@ -266,6 +311,22 @@ impl Evidence {
         }
         let after = Some(errno.map_or(0, |errno| u64::from(errno.0)));
         self.facts.set(Fact { source, host: host(), before: None, after });
+        if errno == Some(Errno::ECONNREFUSED) {
+            let before = self.last_burst.map(Nanos::as_millis);
+            let (source, after) = (Source::ProbeRefused(to), Some(now.as_millis()));
+            self.facts.set(Fact { source, host: host(), before, after });
+        }
+    }
+}
+
+/// How many processes may be watched beside those that were named: where the connections are in
+/// this process, too, none may lack the descriptor.
+fn room(plan: &Plan, options: &Options) -> usize {
+    let (soft, _) = limits::nofile();
+    let spare = soft.saturating_sub(u64::from(plan.connections) + limits::OWN_USE);
+    match options.home {
+        Home::Threads(_) => usize::try_from(spare).unwrap_or(usize::MAX).min(SERVERS),
+        Home::Children(_) => SERVERS,
     }
 }
 
@@ -287,3 +348,6 @@ fn answer(socket: &OwnedFd) -> Option<Option<Errno>> {
 fn rss(pids: &[u32]) -> u64 {
     pids.iter().filter_map(|pid| crate::probe::rss_bytes(Some(*pid))).sum()
 }
+
+#[cfg(test)]
+mod tests;

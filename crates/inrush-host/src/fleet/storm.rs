@@ -453,7 +453,7 @@ impl<'a> Storm<'a> {
             let counts = &mut self.collector.totals.counts;
             counts.messages_unfinished = counts.sent.saturating_sub(counts.received + counts.lost);
         }
-        evidence.after(self.collector.peak);
+        evidence.after(self.now());
         let finished_early = self.stage < Stage::Drain;
         let stopped_by = match self.stopped {
             Some((why, _)) => why,

@@ -192,6 +192,7 @@ mod tests {
     use super::*;
     use crate::sys::limits::{Reserve, alone, open_descriptors, set_nofile};
     use crate::sys::socket::{self, Options};
+    use inrush_core::time::Nanos;
 
     #[test]
     fn a_run_leaves_its_traces() {
@@ -236,14 +237,14 @@ mod tests {
         let mut listeners = ListenerWatch::open(&[to]).unwrap();
         let mut facts = Facts::default();
         probes.before();
-        server.look(&mut facts);
+        server.look(Nanos::ZERO, &mut facts);
         assert!(rss_bytes(None).is_some());
         assert!(open_descriptors() - before <= 9, "of the 24 that are ours");
         let _all = Reserve::hold(64);
         assert!(std::fs::File::open("/dev/null").is_err());
         probes.after(&mut facts);
-        server.look(&mut facts);
-        listeners.look(&mut facts);
+        server.look(Nanos::ZERO, &mut facts);
+        listeners.look(Nanos::ZERO, &mut facts);
         assert!(rss_bytes(Some(own)).is_some() && probes.kernel_memory_bytes().is_some());
         assert!(facts.counter("TcpExt", "ListenOverflows").is_some());
         assert_eq!(facts.after(&Source::ServerDescriptors(own)), Some(open_descriptors()));

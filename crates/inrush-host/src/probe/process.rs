@@ -5,11 +5,14 @@ use super::environment::host;
 use super::kept::{Kept, read_once};
 use crate::sys::limits::to_pid;
 use inrush_core::evidence::{Fact, Facts, Source};
+use inrush_core::time::Nanos;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::stat;
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// Entries counted one by one where the kernel does not tell their number (Linux < 6.2).
 const ENTRIES: usize = 1_000;
@@ -25,6 +28,8 @@ pub struct ServerWatch {
     limit: Option<u64>,
     looks: u64,
     most: Option<u64>,
+    lived: Nanos,
+    ended: bool,
 }
 
 /// How its end is noticed.
@@ -47,7 +52,16 @@ impl ServerWatch {
             None => Kept::open(&format!("/proc/{pid}/stat")).map_or(Life::Gone, Life::Stat),
         };
         let limit = descriptor_limit(pid);
-        Self { pid, host: host(), life, limit, looks: 0, most: None }
+        Self {
+            pid,
+            host: host(),
+            life,
+            limit,
+            looks: 0,
+            most: None,
+            lived: Nanos::ZERO,
+            ended: false,
+        }
     }
 
     /// Its number.
@@ -77,9 +91,9 @@ impl ServerWatch {
         self.limit
     }
 
-    /// Reads everything. The most descriptors ever seen stand: when failures are heard of, the
-    /// server may have closed them already.
-    pub fn look(&mut self, facts: &mut Facts) {
+    /// Reads everything, `now` after T0. The most descriptors ever seen stand: when failures are
+    /// heard of, the server may have closed them already.
+    pub fn look(&mut self, now: Nanos, facts: &mut Facts) {
         self.looks += 1;
         if self.looks == 1 {
             // Some runtimes raise their limit when they begin; this is still before the load.
@@ -92,6 +106,13 @@ impl ServerWatch {
             facts.set(Fact { source, host: self.host.clone(), before, after });
         };
         set(Source::ServerAlive(self.pid), Some(u64::from(alive)), Some(u64::from(alive)));
+        if alive {
+            self.lived = now;
+        } else if self.looks > 1 && !self.ended {
+            let (lived, ended) = (self.lived.as_millis(), now.as_millis());
+            set(Source::ServerEnded(self.pid), Some(lived), Some(ended));
+        }
+        self.ended = !alive;
         if self.limit.is_some() {
             set(Source::ServerDescriptorLimit(self.pid), self.limit, self.limit);
         }
@@ -134,6 +155,22 @@ pub fn children(pid: u32) -> Vec<u32> {
         parent = *following;
         next += 1;
     }
+}
+
+/// Those descendants of a process that run its program: workers of a server, and not whatever else
+/// a shell or a test has started.
+pub fn workers(pid: u32) -> Vec<u32> {
+    let own = std::process::id();
+    let program = program(pid);
+    let mut workers = children(pid);
+    workers.retain(|child| *child != own && self::program(*child) == program);
+    workers
+}
+
+/// What it runs; by its name when the file is not ours to know.
+fn program(pid: u32) -> Option<OsString> {
+    let file = std::fs::read_link(format!("/proc/{pid}/exe")).map(PathBuf::into_os_string);
+    file.ok().or_else(|| Some(read_once(&format!("/proc/{pid}/comm")).ok()?.into()))
 }
 
 fn children_of(pid: u32) -> Vec<u32> {
@@ -237,16 +274,20 @@ Max open files            1024                 20000                files
         let mut watch = ServerWatch::new(pid);
         assert_eq!((watch.pid(), watch.alive(), watch.descriptor_limit()), (pid, true, Some(77)));
         let mut facts = Facts::default();
-        watch.look(&mut facts);
+        watch.look(Nanos::ZERO, &mut facts);
         let before = facts.after(&Source::ServerDescriptors(pid)).unwrap();
         std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"on\n").unwrap();
         wait_for_line(&mut child);
-        watch.look(&mut facts);
+        watch.look(Nanos::from_millis(700), &mut facts);
+        assert_eq!(facts.get(&Source::ServerEnded(pid)), None);
         assert_eq!(facts.rise(&Source::ServerDescriptors(pid)), Some(1));
         assert_eq!(facts.after(&Source::ServerDescriptorLimit(pid)), Some(77));
         child.kill().unwrap();
         crate::sys::limits::wait_for_end(pid, std::time::Duration::from_secs(10));
-        watch.look(&mut facts);
+        watch.look(Nanos::from_millis(1_500), &mut facts);
+        watch.look(Nanos::from_millis(9_000), &mut facts);
+        let ended = facts.get(&Source::ServerEnded(pid)).map(|fact| (fact.before, fact.after));
+        assert_eq!(ended, Some((Some(700), Some(1_500))));
         assert!(!watch.alive(), "ended, and not waited for");
         assert_eq!(watch.descriptors(), None);
         let alive = facts.get(&Source::ServerAlive(pid)).map(|f| (f.before, f.after));
@@ -275,7 +316,7 @@ Max open files            1024                 20000                files
     fn nobody_is_watched_as_gone() {
         let mut facts = Facts::default();
         let mut watch = ServerWatch::new(u32::MAX);
-        watch.look(&mut facts);
+        watch.look(Nanos::ZERO, &mut facts);
         assert!(!watch.alive());
         assert_eq!(facts.after(&Source::ServerAlive(u32::MAX)), Some(0));
         let why = &facts.unavailable[&format!("/proc/{}/fd", u32::MAX)];
@@ -290,6 +331,8 @@ Max open files            1024                 20000                files
         assert_eq!(family.len(), 2, "a shell and its sleep: {family:?}");
         assert!(children(std::process::id()).contains(&family[1]));
         assert_eq!(children(u32::MAX), Vec::<u32>::new());
+        assert!(workers(child.id()).contains(&family[0]), "a shell of a shell");
+        assert!(!workers(std::process::id()).contains(&family[0]), "another program");
         family.iter().for_each(|pid| crate::sys::limits::terminate(*pid));
         child.wait().unwrap();
     }
