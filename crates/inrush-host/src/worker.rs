@@ -125,6 +125,7 @@ impl<R: Role> Loop<R> {
     }
 
     fn run(mut self) -> Result<(), Broken> {
+        self.hands.count_own();
         self.wait_for_zero();
         loop {
             let now = self.now();

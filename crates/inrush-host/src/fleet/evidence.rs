@@ -75,6 +75,9 @@ struct Probing {
     since: Nanos,
 }
 
+/// Below so many connections, a page more or less would be taken for theirs.
+const ENOUGH: u64 = 100;
+
 impl Evidence {
     /// Opens what will be read.
     pub(super) fn open(plan: &Plan, options: &Options) -> Self {
@@ -194,7 +197,7 @@ impl Evidence {
     /// Memory per connection at the peak.
     pub(super) fn memory(&self, peak: u64) -> Memory {
         let open = self.open_peak.min(peak);
-        let share = |grown: u64| (open > 0).then(|| grown / open);
+        let share = |grown: u64| (open >= ENOUGH).then(|| grown / open);
         let kernel = match (self.kernel_before, self.kernel_at_peak) {
             (Some(before), Some(at_peak)) => share(at_peak.saturating_sub(before)),
             _ => None,

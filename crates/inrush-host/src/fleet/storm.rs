@@ -7,9 +7,9 @@ use super::collect::{Collector, Point};
 use super::evidence::Evidence;
 use super::threads::{self, Threads};
 use super::{Life, Member};
-use crate::sys::clock;
 use crate::sys::poll::Poller;
 use crate::sys::signal::Signals;
+use crate::sys::{clock, limits};
 use inrush_core::dispatch::ToCaptain;
 use inrush_core::errno::Errno;
 use inrush_core::evidence::Facts;
@@ -390,6 +390,7 @@ impl<'a> Storm<'a> {
 
     fn close_last_second(&mut self) {
         let loops = u32::try_from(self.crew.members.len()).unwrap_or(u32::MAX);
+        let loops = loops.min(limits::cores());
         let descriptors = self.crew.members.iter().map(|m| m.gauges.descriptors).max();
         self.collector.close_second(self.second, loops, descriptors.unwrap_or(0));
         self.second += 1;

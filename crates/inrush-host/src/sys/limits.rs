@@ -128,6 +128,12 @@ pub fn terminate(pid: u32) {
     }
 }
 
+/// Whether there is such a process, whoever's it is.
+pub fn exists(pid: u32) -> bool {
+    let asked = to_pid(pid).map(rustix::process::test_kill_process);
+    asked.is_some_and(|answer| answer != Err(rustix::io::Errno::SRCH))
+}
+
 /// Waits until a process has ended, `patience` at most. A child's end is still to be collected.
 pub fn wait_for_end(pid: u32, patience: Duration) {
     let end = to_pid(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
@@ -226,9 +232,11 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
         wait_for_end(child.id(), Duration::from_millis(1));
         assert!(child.try_wait().unwrap().is_none());
+        assert!(exists(child.id()));
         terminate(child.id());
         wait_for_end(child.id(), Duration::from_secs(10));
         assert_eq!(child.try_wait().unwrap().unwrap().signal(), Some(15));
+        assert!(!exists(child.id()) && !exists(u32::MAX));
     }
 
     #[test]

@@ -43,6 +43,14 @@ pub fn connect(
     }
 }
 
+/// Whether connections can begin at this address: false when it is none of this host's. What cannot
+/// be found out is left to connect().
+pub fn is_local(ip: IpAddr) -> bool {
+    let addr = SocketAddr::new(ip, 0);
+    let Ok(fd) = socket(addr) else { return true };
+    net::bind(&fd, &addr) != Err(Code::ADDRNOTAVAIL)
+}
+
 /// Makes a listening socket. `backlog` is cut to net.core.somaxconn by the kernel.
 pub fn listen(addr: SocketAddr, backlog: u32) -> Result<OwnedFd, (Op, Errno)> {
     let fd = socket(addr).map_err(|e| (Op::Socket, errno(e)))?;

@@ -37,6 +37,8 @@ pub(super) struct Hands {
     may_meet_itself: bool,
     /// Whether one could, once nobody listens.
     in_port_range: bool,
+    /// Descriptors before the first connection, of all loops that share the table.
+    own: u64,
     said_exhausted: bool,
     said_full: bool,
     open: u64,
@@ -90,6 +92,7 @@ impl Hands {
             blocked: None,
             may_meet_itself,
             in_port_range,
+            own: 0,
             said_exhausted: false,
             said_full: false,
             open: 0,
@@ -98,6 +101,11 @@ impl Hands {
         };
         hands.accept_on(true);
         Ok(hands)
+    }
+
+    /// All loops are ready and none has begun: what is held now are no connections.
+    pub(super) fn count_own(&mut self) {
+        self.own = limits::open_descriptors();
     }
 
     pub(super) fn begin_batch(&mut self) {
@@ -196,7 +204,7 @@ impl Hands {
         };
         Some(vec![
             fact(Source::OwnDescriptors, held),
-            fact(Source::OwnDescriptorsOther, held.saturating_sub(self.open)),
+            fact(Source::OwnDescriptorsOther, self.own.min(held)),
             fact(Source::OwnDescriptorLimit, soft),
             fact(Source::OwnDescriptorHardLimit, hard),
         ])

@@ -102,6 +102,8 @@ pub(crate) struct RunArgs {
     #[arg(help_heading = "Time-outs", env = "INRUSH_HANDSHAKE_TIMEOUT", hide_env_values = true)]
     pub(crate) handshake_timeout: Nanos,
     /// A reply later than this is late; one that never comes is lost
+    ///
+    /// A connection that has said nothing for so long while replies were due has failed.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::some_time)]
     #[arg(help_heading = "Time-outs", env = "INRUSH_REPLY_TIMEOUT", hide_env_values = true)]
     pub(crate) reply_timeout: Nanos,

@@ -166,6 +166,11 @@ fn connections(report: &Report, page: &mut Page) {
             &format!("{open} connections: {} ({})", plateau.text, plateau.limit),
         );
     }
+    if counts.close_unanswered > 0 {
+        let unanswered = number::count(counts.close_unanswered);
+        let text = format!("{unanswered} did not answer our Close within 1 s; that is no failure");
+        page.wrap("CLOSING      ", "             ", &text);
+    }
     if counts.undecided > 0 {
         // Those that failed since have a card, which knows more.
         page.wrap("UNCONFIRMED  ", "             ", &unconfirmed_words(report, counts.undecided));

@@ -39,6 +39,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
             limits::raise_nofile();
         }
     }
+    check::server_pids(&draft)?;
     let named = names::resolve(&draft)?;
     if draft.dry_run {
         return dry_run(&draft, &named.first());
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
     let ports_in_use = check::ports_in_use(&checked);
     let built_in = draft.built_in.is_some();
     let findings = check::preflight(&draft, &checked, &home, built_in, ports_in_use)?;
-    check::warn(global.quiet, &findings);
+    check::warn(global.quiet, &checked, &findings);
     let json = draft.json.clone().map(Output::open).transpose()?;
     let ndjson = draft.ndjson.clone().map(Output::stream).transpose()?;
     let chosen = named.probe();

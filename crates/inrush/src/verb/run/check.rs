@@ -6,12 +6,15 @@ use crate::cli::run::Preflight;
 use crate::exit;
 use crate::show::error::Problem;
 use crate::show::{number, out, words};
-use inrush_core::plan::Plan;
+use inrush_core::plan::{Payload, Plan, Schedule};
 use inrush_core::preflight::{self, Finding, Host, Verdict};
 use inrush_host::fleet::evidence;
 use inrush_host::fleet::storm::Home;
 use inrush_host::probe::Probes;
 use inrush_host::sys::limits;
+
+/// Of generated messages, when `-s` is not given.
+const DEFAULT_SIZE: u32 = 64;
 
 /// Local ports in use towards the first target, for [`preflight`] and for the evidence.
 pub(super) fn ports_in_use(plan: &Plan) -> u64 {
@@ -37,10 +40,29 @@ pub(super) fn preflight(
     Ok(findings)
 }
 
-/// Says what will be tight.
-pub(super) fn warn(quiet: bool, findings: &[Finding]) {
+/// A mistyped pid would be watched in vain.
+pub(super) fn server_pids(draft: &Draft) -> Result<(), Problem> {
+    let Some(pid) = draft.server_pids.iter().find(|pid| !limits::exists(**pid)) else {
+        return Ok(());
+    };
+    Err(Problem {
+        code: "usage",
+        exit_code: exit::USAGE,
+        message: format!("--server-pid {pid}: there is no such process"),
+        why: Vec::new(),
+        help: vec!["pgrep -a NAME        lists the processes of a program".into()],
+    })
+}
+
+/// Says what will be tight, and what was asked for in vain.
+pub(super) fn warn(quiet: bool, plan: &Plan, findings: &[Finding]) {
     if quiet {
         return;
+    }
+    let messages = &plan.messages;
+    let described = messages.payload != Payload::Generated(DEFAULT_SIZE);
+    if described && messages.schedule == Schedule::Idle {
+        out::eprint("inrush: nothing will be sent: a message needs a rate, such as -m 1/s\n");
     }
     for finding in findings.iter().filter(|finding| finding.verdict != Verdict::Fine) {
         let help = finding.help.as_ref().map_or_else(String::new, |help| format!("; {help}"));

@@ -9,7 +9,7 @@ use inrush_core::capacity::{loops_each, processes_needed};
 use inrush_core::ports::{loopback_pool, sources_needed};
 use inrush_host::fleet::storm::Home;
 use inrush_host::probe::limits::port_range;
-use inrush_host::sys::limits;
+use inrush_host::sys::{limits, socket};
 use std::net::{IpAddr, SocketAddr};
 
 /// A descriptor limit below this has room for one event loop only.
@@ -27,6 +27,9 @@ pub(crate) fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Result<Vec<IpA
         if let Some(to) = addresses.iter().find(|to| to.is_ipv4() != source.is_ipv4()) {
             return Err(unreachable(*source, *to));
         }
+        if !socket::is_local(*source) {
+            return Err(not_ours(*source));
+        }
     }
     if !draft.sources.is_empty() {
         return Ok(draft.sources.clone());
@@ -39,6 +42,16 @@ pub(crate) fn sources(draft: &Draft, addresses: &[SocketAddr]) -> Result<Vec<IpA
         Some(first) if needed > 1 && all_loopback => loopback_pool(first.ip(), needed),
         _ => Vec::new(),
     })
+}
+
+fn not_ours(source: IpAddr) -> Problem {
+    Problem {
+        code: "usage",
+        exit_code: exit::USAGE,
+        message: format!("--source-ip {source} is not an address of this host"),
+        why: Vec::new(),
+        help: vec!["ip -br address        lists this host's addresses".into()],
+    }
 }
 
 fn unreachable(source: IpAddr, to: SocketAddr) -> Problem {

@@ -101,9 +101,10 @@ pub(super) fn report(told: &Told<'_>, plan: Plan, mut story: Story) -> Report {
     }
 }
 
-/// CPU per loop, 0-1.
+/// CPU of what the loops could have had, 0-1: a core each, as far as there are cores.
 fn cpu_ratio(story: &Story, loops: u32) -> Option<f64> {
-    let available = story.duration.as_secs_f64() * f64::from(loops.max(1));
+    let cores = loops.min(limits::cores()).max(1);
+    let available = story.duration.as_secs_f64() * f64::from(cores);
     let ratio = story.totals.cpu.as_secs_f64() / available;
     ratio.is_finite().then_some(ratio.clamp(0.0, 1.0))
 }

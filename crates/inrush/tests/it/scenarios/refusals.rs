@@ -85,6 +85,20 @@ fn a_source_of_the_other_family_is_a_usage_error() {
     assert!(finished.stdout.contains("the kernel's choice"), "{finished:?}");
 }
 
+/// What would be watched or sent in vain.
+#[test]
+fn what_cannot_mean_anything_is_told_at_once() {
+    let error = check("-c 1 --server-pid 4194305", 2, "usage");
+    assert!(error["message"].as_str().unwrap().contains("no such process"), "{error}");
+    let error = check("tcp://127.0.0.1:9 -c 1 --source-ip 203.0.113.7", 2, "usage");
+    assert!(error["message"].as_str().unwrap().contains("not an address of this host"), "{error}");
+    for (line, expected) in [("-s 128B", true), ("--message hi", true), ("-m 1/s -s 9B", false)] {
+        let finished = run(&format!("-c 2 -r max -d 10ms {line}")).finish();
+        assert_eq!(finished.code, 0, "{finished:?}");
+        assert_eq!(finished.stderr.contains("nothing will be sent"), expected, "{finished:?}");
+    }
+}
+
 /// A flag settles what its variable, or the variable of its counterpart, says otherwise.
 #[test]
 fn a_flag_wins_over_the_environment() {
