@@ -220,8 +220,12 @@ impl Tally {
         }
         row.open_min = row.open_min.min(open);
         row.open_max = row.open_max.max(open);
-        if row.examples.len() < EXAMPLES {
-            row.examples.push(failure);
+        // In the order in which merging keeps them.
+        let order = |one: &Failure| (one.at, one.connection);
+        let place = row.examples.partition_point(|other| order(other) <= order(&failure));
+        if place < EXAMPLES {
+            row.examples.insert(place, failure);
+            row.examples.truncate(EXAMPLES);
         }
         new
     }

@@ -121,23 +121,47 @@ fn tell(case: &Case<'_>, claim: Claim, address: SocketAddr) -> Claim {
 }
 
 fn helped(case: &Case<'_>, claim: Claim, address: SocketAddr) -> Claim {
-    claim
-        .remedy(
-            "server-host",
-            "Recv-Q above Send-Q is this overflow; a Recv-Q that stays means that nobody accepts",
-            words::queue_command(Some(address)),
-        )
-        .root_remedy(
+    let claim = claim.remedy(
+        "server-host",
+        "Recv-Q above Send-Q is this overflow; a Recv-Q that stays means that nobody accepts",
+        words::queue_command(Some(address)),
+    );
+    let claim = longer_backlog(case, claim, Some(address));
+    if case.opened == 0 {
+        // Nobody was let in: neither patience nor a slower ramp would change that.
+        return claim;
+    }
+    claim.remedy("run", "open more slowly", words::again(case.plan, "-r 500/s")).remedy(
+        "run",
+        "wait longer: late ones come in",
+        words::again(case.plan, "--connect-timeout 60s"),
+    )
+}
+
+/// The kernel cuts what listen() asks for to net.core.somaxconn; below that, the program chose it.
+pub(super) fn longer_backlog(
+    case: &Case<'_>,
+    claim: Claim,
+    address: Option<SocketAddr>,
+) -> Claim {
+    /// Its default since Linux 5.4.
+    const SOMAXCONN: u64 = 4_096;
+    match address.and_then(|address| case.facts.after(&Source::ListenerBacklog(address))) {
+        Some(backlog) if backlog < SOMAXCONN => claim.remedy(
+            "server",
+            &format!(
+                "its listen() asks for {}: ask for more (nginx backlog=, Python listen(4096), Node \
+                 listen({{backlog}})); the kernel caps it at this",
+                count(backlog)
+            ),
+            "sysctl net.core.somaxconn",
+        ),
+        _ => claim.root_remedy(
             "server-host",
             "allow a longer backlog; listen() must ask for it too (nginx: backlog=, Go: automatic)",
             "sysctl -w net.core.somaxconn=8192",
-        )
-        .remedy("run", "open more slowly", words::again(case.plan, "-r 500/s"))
-        .remedy(
-            "run",
-            "wait longer: late ones come in",
-            words::again(case.plan, "--connect-timeout 60s"),
-        )
+        ),
+    }
 }
 
 fn of_peer(claim: &Claim, peer: Peer) -> u64 {

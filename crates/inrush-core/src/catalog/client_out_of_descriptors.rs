@@ -62,7 +62,21 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             "run",
             "several processes share the load, each below the limit (leave --nofile out)",
             words::again(case.plan, "--processes auto"),
-        )
+        );
+    Some(raise(case, claim, needs))
+}
+
+/// A limit is never lowered: what the hard one allows needs no root.
+fn raise(case: &Case<'_>, claim: Claim, needs: u64) -> Claim {
+    let hard = case.facts.after(&Source::OwnDescriptorHardLimit).unwrap_or(0);
+    if needs <= hard {
+        return claim.remedy(
+            "client-host",
+            "the hard limit allows it: raise the soft one of this shell, then run again",
+            format!("ulimit -Sn {needs}"),
+        );
+    }
+    claim
         .root_remedy(
             "client-host",
             "raise the limit of this shell, then run again; gone when the shell ends",
@@ -72,8 +86,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             "client-host",
             "permanent for logins (not for systemd services, not for what runs already)",
             format!("echo '* - nofile {needs}' > /etc/security/limits.d/90-nofile.conf"),
-        );
-    Some(claim)
+        )
 }
 
 fn at_limit(case: &Case<'_>) -> bool {
@@ -88,6 +101,7 @@ mod tests {
     use super::*;
     use crate::errno::Errno;
     use crate::failure::{Outcome, Phase};
+    use alloc::vec::Vec;
 
     #[test]
     fn our_own_emfile_is_proven() {
@@ -104,5 +118,21 @@ mod tests {
         assert_eq!(found[0].seen_as[0], line);
         let text = "inrush held 9,040 descriptors at most (9,020 connections + 20 of its own)";
         assert_eq!(found[0].because[1].text, text);
+    }
+
+    #[test]
+    fn no_advice_lowers_a_limit() {
+        for (hard, expected) in [(20_000, "ulimit -Sn "), (64, "prlimit --nofile=")] {
+            let emfile = Seen::new(Phase::Socket, Op::Socket, Outcome::Errno(Errno::EMFILE));
+            let found = Lab::ws()
+                .book(980, emfile)
+                .fact(Source::OwnDescriptorLimit, 64, 64)
+                .fact(Source::OwnDescriptorHardLimit, hard, hard)
+                .expect(&[("client-out-of-descriptors", 980, Confidence::Proven)]);
+            let commands = found[0].remedy.iter().filter_map(|remedy| remedy.command.as_deref());
+            let raises: Vec<_> = commands.filter(|it| !it.starts_with("inrush")).collect();
+            assert!(raises[0].starts_with(expected), "{raises:?}");
+            assert!(hard == 64 || raises.len() == 1, "{raises:?}");
+        }
     }
 }

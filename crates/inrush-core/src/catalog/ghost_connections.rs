@@ -65,12 +65,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             let n = case.facts.rise(&overflows).unwrap_or(0);
             format!("accept queues of this host overflowed {} times", count(n))
         });
-    let claim = claim
-        .root_remedy(
-            "server-host",
-            "allow a longer backlog; the server's listen() must ask for it too",
-            "sysctl -w net.core.somaxconn=8192",
-        )
+    let claim = accept_queue_overflow::longer_backlog(case, claim, address)
         .remedy(
             "server-host",
             "watch the queue fill while the run starts: Recv-Q against Send-Q",

@@ -60,14 +60,14 @@ fn tell_queued(case: &Case<'_>, claim: Claim) -> Claim {
     let claim = match room {
         true => claim,
         false => {
-            claim.or(&["server-out-of-descriptors"]).decided_by(words::descriptors_command(address))
+            let command = words::descriptors_command(case.plan);
+            claim.or(&["server-out-of-descriptors"]).decided_by(command)
         }
     };
     helped(case, claim)
 }
 
 fn tell_silent(case: &Case<'_>, claim: Claim) -> Claim {
-    let address = seen::first_address(case, &claim.rows);
     let unacked: u64 = claim.rows.iter().map(|row| row.unacked).sum();
     let looked = claim.rows.iter().any(|row| seen::looks(row).next().is_some());
     let acked = looked && unacked == 0;
@@ -82,12 +82,13 @@ fn tell_silent(case: &Case<'_>, claim: Claim) -> Claim {
     };
     let claim = claim
         .or(&["server-out-of-descriptors", "server-not-answering"])
-        .decided_by(words::descriptors_command(address));
+        .decided_by(words::descriptors_command(case.plan));
     helped(case, claim)
 }
 
 fn helped(case: &Case<'_>, claim: Claim) -> Claim {
     let address = seen::first_address(case, &claim.rows);
+    let pid = words::server_pid(case.facts);
     claim
         .remedy(
             "server-host",
@@ -97,12 +98,12 @@ fn helped(case: &Case<'_>, claim: Claim) -> Claim {
         .remedy(
             "server-host",
             "see what it does instead; its log may say why the accept loop ended",
-            "top -H -b -n 1 -p $(pgrep -n SERVER) | head -n 20; journalctl -u SERVICE -n 50",
+            format!("top -H -b -n 1 -p {pid} | head -n 20; journalctl -u SERVICE -n 50"),
         )
         .root_remedy(
             "server-host",
             "if its descriptors are at the limit, raise it while it runs",
-            "prlimit --pid $(pgrep -n SERVER) --nofile=65536:65536",
+            format!("prlimit --pid {pid} --nofile=65536:65536"),
         )
         .remedy("run", "open more slowly", words::again(case.plan, "-r 300/s"))
 }
@@ -149,7 +150,7 @@ mod tests {
         let found = lab.expect(&[("server-not-accepting", 172, Confidence::Likely)]);
         assert_eq!(found[0].alternatives, ["server-out-of-descriptors", "server-not-answering"]);
         let decide = found[0].decide.as_deref().unwrap();
-        assert!(decide.starts_with("ss -ltnp 'sport = :8080'; ls /proc/$(pgrep -n SERVER)/fd"));
+        assert!(decide.ends_with("--server-pid $(pgrep -n SERVER)"), "{decide}");
         let line = "ws-handshake-timeout 172: no answer to the upgrade within 60 s";
         assert_eq!(found[0].seen_as, [line]);
     }

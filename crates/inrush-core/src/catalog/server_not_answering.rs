@@ -4,7 +4,7 @@ use super::claim::{Claim, Pool};
 use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, Peer};
+use crate::failure::{Class, Peer, Phase};
 use crate::tally::Row;
 use alloc::format;
 
@@ -56,23 +56,26 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     });
     let claim = Claim::join(accepted, spoke)?;
     let address = seen::first_address(case, &claim.rows);
-    let limit = match claim.rows.iter().any(|row| row.key.heard) {
+    // A stream has no hand-shake; what it waits for are replies.
+    let upgrade = claim.rows.iter().all(|row| seen::phase(row) == Phase::Upgrade);
+    let limit = match !upgrade {
         true => format!("--reply-timeout {}", words::flag_time(case.plan.timeouts.reply * 4)),
         false => {
             format!("--handshake-timeout {}", words::flag_time(case.plan.timeouts.handshake * 4))
         }
     };
     let port = words::port(address);
+    let pid = words::server_pid(case.facts);
     let claim = claim
         .remedy(
             "server-host",
             "busy cores: too much work; idle cores: a lock, a pool or a backend it waits for",
-            "top -H -b -n 1 -p $(pgrep -n SERVER) | head -n 20",
+            format!("top -H -b -n 1 -p {pid} | head -n 20"),
         )
         .remedy(
             "server",
             "see where it stands: Go prints all goroutines at SIGQUIT and ends; Java: jstack",
-            "py-spy dump --pid $(pgrep -n SERVER) || jstack $(pgrep -n SERVER)",
+            format!("py-spy dump --pid {pid} || jstack {pid}"),
         )
         .remedy(
             "server-host",
@@ -95,7 +98,7 @@ fn unread(row: &Row) -> bool {
 mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
-    use crate::failure::{Op, Outcome, Phase};
+    use crate::failure::{Op, Outcome};
 
     #[test]
     fn an_owner_that_is_silent_is_proven() {

@@ -43,6 +43,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         claim = claim.says("our bytes lie unread in its receive queue (sock_diag)");
     }
     let address = seen::first_address(case, &claim.rows);
+    let pid = words::server_pid(case.facts);
     let claim = claim
         .remedy(
             "server-host",
@@ -52,7 +53,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         .remedy(
             "server-host",
             "see where it stands: blocked in a write, a lock, or out of CPU",
-            "top -H -n 1 -b -p $(pgrep -n SERVER) | head -n 20; cat /proc/$(pgrep -n SERVER)/stack",
+            format!("top -H -n 1 -b -p {pid} | head -n 20; cat /proc/{pid}/stack"),
         )
         .remedy(
             "run",

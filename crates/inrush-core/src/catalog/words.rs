@@ -1,9 +1,11 @@
 //! Numbers, times, bytes and commands as the cards of the catalogue write them.
 
-use crate::plan::{Plan, Scheme};
+use crate::evidence::{Facts, Source};
+use crate::plan::{Expect, Payload, Plan, Rate, Schedule, Scheme};
 use crate::time::Nanos;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::SocketAddr;
 
@@ -76,14 +78,105 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     out
 }
 
-/// This run again, with other flags: `inrush run ws://h:80/ -c 100 --connect-timeout 30s`.
+/// This run again, with other flags: `inrush run ws://h:80/ -c 100 -m 2/s --connect-timeout 30s`.
 pub(super) fn again(plan: &Plan, flags: &str) -> String {
-    format!("inrush run{} -c {} {flags}", targets(plan), plan.connections)
+    again_with(plan, u64::from(plan.connections), flags)
 }
 
 /// This run again with another number of connections.
 pub(super) fn again_with(plan: &Plan, connections: u64, flags: &str) -> String {
-    format!("inrush run{} -c {connections} {flags}", targets(plan))
+    let changed = |flag: &str| flags.split(' ').any(|word| word == flag);
+    let mut out = format!("inrush run{} -c {connections}", targets(plan));
+    for (flag, value) in asked(plan).into_iter().filter(|(flag, _)| !changed(flag)) {
+        out.push_str(&format!(" {flag} {value}"));
+    }
+    if !flags.is_empty() {
+        out.push(' ');
+        out.push_str(flags);
+    }
+    out
+}
+
+/// What was asked beyond the defaults, as flags. Values of headers may be secrets.
+fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
+    let (messages, limits) = (&plan.messages, &plan.timeouts);
+    let mut flags = Vec::new();
+    let mut add = |differs: bool, flag, value: String| {
+        if differs {
+            flags.push((flag, value));
+        }
+    };
+    let rate = match plan.connect_rate {
+        Rate::Max => "max".into(),
+        Rate::Every { count, per } => per_second(count, per),
+    };
+    add(rate != "1000/s", "-r", rate);
+    add(plan.hold != Nanos::from_secs(30), "-d", flag_time(plan.hold));
+    match messages.schedule {
+        Schedule::Idle => {}
+        Schedule::Every(gap) => add(true, "-m", per_second(1, gap)),
+        Schedule::Closed => add(true, "-m", "max".into()),
+    }
+    match &messages.payload {
+        Payload::Generated(size) => add(*size != 64, "-s", format!("{size}B")),
+        Payload::Fixed(bytes) => match core::str::from_utf8(bytes) {
+            Ok(text) if text.len() <= 64 => add(true, "--message", quoted(text)),
+            _ => add(true, "--message-file", "FILE".into()),
+        },
+    }
+    let expect = match messages.expect {
+        Expect::Echo => "echo",
+        Expect::Reply => "reply",
+        Expect::Push => "push",
+        Expect::None => "none",
+    };
+    add(expect != "echo", "--expect", expect.into());
+    add(messages.binary, "--frame", "binary".into());
+    for (limit, default, flag) in [
+        (limits.connect, 10, "--connect-timeout"),
+        (limits.handshake, 60, "--handshake-timeout"),
+        (limits.reply, 10, "--reply-timeout"),
+    ] {
+        add(limit != Nanos::from_secs(default), flag, flag_time(limit));
+    }
+    for (name, _) in &plan.headers {
+        add(true, "-H", quoted(&format!("{name}: VALUE")));
+    }
+    for name in &plan.subprotocols {
+        add(true, "--subprotocol", quoted(name));
+    }
+    if let Some((low, high)) = plan.lifetime {
+        let one = low == high;
+        let range = format!("{}..{}", flag_time(low), flag_time(high));
+        add(true, "--lifetime", if one { flag_time(low) } else { range });
+    }
+    flags
+}
+
+/// `500/s`, `1/10s`: a rate as a flag takes it.
+fn per_second(count: u64, per: Nanos) -> String {
+    let second = Nanos::from_secs(1).0;
+    let each = per.0.max(1);
+    let times = (second + each / 2) / each;
+    // A period is rounded to a nanosecond, so that n of them are a second but for n nanoseconds.
+    let whole = times > 0 && (times * each).abs_diff(second) <= times;
+    match whole {
+        true => format!("{}/s", count * times),
+        false if each.is_multiple_of(1_000_000) => format!("{count}/{}", flag_time(per)),
+        false => format!("{count}/{}us", each / 1_000),
+    }
+}
+
+/// The server's process, as a shell can name it: the one that is watched, or a name to fill in.
+pub(super) fn server_pid(facts: &Facts) -> String {
+    let mut watched = facts.list.iter().filter_map(|fact| match fact.source {
+        Source::ServerAlive(pid) if fact.after == Some(1) => Some(pid),
+        _ => None,
+    });
+    match (watched.next(), watched.next()) {
+        (Some(pid), None) => pid.to_string(),
+        _ => "$(pgrep -n SERVER)".into(),
+    }
 }
 
 /// Targets without user-info and query: what is copied must not hold a secret.
@@ -115,13 +208,9 @@ pub(super) fn queue_command(address: Option<SocketAddr>) -> String {
     format!("ss -ltn 'sport = :{}'", port(address))
 }
 
-/// Whether the server is out of descriptors: for the server's host.
-pub(super) fn descriptors_command(address: Option<SocketAddr>) -> String {
-    format!(
-        "ss -ltnp 'sport = :{}'; ls /proc/$(pgrep -n SERVER)/fd | wc -l; \
-         grep 'open files' /proc/$(pgrep -n SERVER)/limits",
-        port(address)
-    )
+/// Whether the server is out of descriptors: this run again, on the server's host.
+pub(super) fn descriptors_command(plan: &Plan) -> String {
+    again(plan, "--server-pid $(pgrep -n SERVER)")
 }
 
 /// `8080`
@@ -165,9 +254,24 @@ mod tests {
     fn a_command_can_be_pasted_and_tells_no_secret() {
         let mut plan = plan(10);
         let check = |plan: &Plan, expected| assert_eq!(again(plan, "-r 10/s"), expected);
-        check(&plan, "inrush run ws://127.0.0.1:8080/ -c 10 -r 10/s");
+        check(&plan, "inrush run ws://127.0.0.1:8080/ -c 10 -d 1s -r 10/s");
         plan.targets[0].host = "me:secret@h".into();
         plan.targets[0].path = "/a b'c?token=1".into();
-        check(&plan, "inrush run 'ws://h/a b'\\''c' -c 10 -r 10/s");
+        check(&plan, "inrush run 'ws://h/a b'\\''c' -c 10 -d 1s -r 10/s");
+        plan.targets.truncate(1);
+        (plan.targets[0].host, plan.targets[0].path) = ("h".into(), "/".into());
+        plan.connect_rate = Rate::Max;
+        plan.hold = Nanos::from_millis(1_500);
+        plan.messages.schedule = Schedule::Every(Nanos(333_333_333));
+        plan.messages.payload = Payload::Generated(20);
+        plan.timeouts.reply = Nanos::from_secs(1);
+        plan.headers = [("Authorization".into(), "secret".into())].into();
+        let flags = "-d 1500ms -m 3/s -s 20B --reply-timeout 1s -H 'Authorization: VALUE'";
+        check(&plan, &format!("inrush run ws://h/ -c 10 {flags} -r 10/s"));
+        plan.messages.schedule = Schedule::Every(Nanos::from_secs(10));
+        plan.messages.payload = Payload::Fixed(b"it's".to_vec());
+        let flags = "-r max -d 1500ms -m 1/10s --message 'it'\\''s' -H 'Authorization: VALUE'";
+        let expected = format!("inrush run ws://h/ -c 10 {flags} --reply-timeout 4s");
+        assert_eq!(again(&plan, "--reply-timeout 4s"), expected);
     }
 }
