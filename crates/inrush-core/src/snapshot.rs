@@ -116,6 +116,11 @@ macro_rules! add_fields {
 }
 
 impl Counts {
+    /// Messages were sent, and not one was answered.
+    pub fn unanswered(&self) -> bool {
+        self.sent > 0 && self.received == 0
+    }
+
     /// Adds another interval.
     pub fn merge(&mut self, other: &Self) {
         add_fields!(self, other; attempted connected confirmed opened finished failed unfinished

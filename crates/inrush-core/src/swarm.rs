@@ -114,7 +114,10 @@ pub enum Command {
     /// Every worker has started its last connection: the hold ends then.
     Hold(Nanos),
     /// Every worker is settled and the hold is over: close all, in order.
-    Close,
+    Close {
+        /// Not one message of the whole run was answered: whoever waits for a reply has failed.
+        unanswered: bool,
+    },
     /// Stop opening, drain at most 5 s, close all. What is opening becomes `unfinished`.
     Stop,
     /// A server whose siblings are all full: go on to the last descriptor.

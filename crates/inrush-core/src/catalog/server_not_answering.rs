@@ -66,7 +66,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     };
     let port = words::port(address);
     let pid = words::server_pid(case.facts);
-    let claim = claim
+    let mut claim = claim
         .remedy(
             "server-host",
             "busy cores: too much work; idle cores: a lock, a pool or a backend it waits for",
@@ -83,6 +83,10 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             format!("ss -tn 'sport = :{port}' | awk '$2+$3 > 0' | head"),
         )
         .remedy("run", "see whether it is slow or silent", words::again(case.plan, &limit));
+    if !upgrade {
+        let none = words::again(case.plan, "--expect none");
+        claim = claim.remedy("run", "if it is not meant to answer, do not wait for it", none);
+    }
     Some(claim)
 }
 

@@ -49,6 +49,8 @@ pub struct LoadSwarm {
     pace: Pace,
     stage: Stage,
     stopping: bool,
+    /// No worker had an answer to any message.
+    unanswered: bool,
     /// Slots whose connection ended and that shall live again.
     again: Again,
     /// Of a new connection and one that lives again, both due, the new one is next.
@@ -111,6 +113,7 @@ impl LoadSwarm {
             pace: Pace::new(plan.connect_rate, shard.index, shard.of),
             stage: Stage::Running(Nanos::MAX),
             stopping: false,
+            unanswered: false,
             again: Again::default(),
             new_first: true,
             window,
@@ -192,8 +195,9 @@ impl LoadSwarm {
     pub fn command(&mut self, now: Nanos, command: Command) {
         match (command, self.stage) {
             (Command::Hold(until), Stage::Running(_)) => self.stage = Stage::Running(until),
-            (Command::Close, Stage::Running(_) | Stage::Quiet(_)) => {
+            (Command::Close { unanswered }, Stage::Running(_) | Stage::Quiet(_)) => {
                 self.quiet(now);
+                self.unanswered = unanswered;
                 self.stage = Stage::Closing(0);
             }
             (Command::Stop, _) if !self.stopping => {

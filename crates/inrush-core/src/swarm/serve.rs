@@ -209,11 +209,11 @@ impl ServeSwarm {
     pub fn command(&mut self, now: Nanos, command: Command, orders: &mut Orders) {
         match command {
             Command::AcceptToTheEnd => self.gate.spare_none(orders),
-            Command::Stop | Command::Close if self.stopping.is_none() => {
+            Command::Stop | Command::Close { .. } if self.stopping.is_none() => {
                 self.gate.stop(orders);
                 self.stopping = Some(Stopping { cursor: 0, until: now + CLOSE_PATIENCE });
             }
-            Command::Stop | Command::Close | Command::Hold(_) => {}
+            Command::Stop | Command::Close { .. } | Command::Hold(_) => {}
         }
     }
 

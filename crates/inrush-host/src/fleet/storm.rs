@@ -368,7 +368,8 @@ impl<'a> Storm<'a> {
         }
         if self.stage == Stage::Drain && gauges.settled {
             self.stage = Stage::Close;
-            self.tell_all(Command::Close);
+            let unanswered = self.collector.totals.counts.unanswered();
+            self.tell_all(Command::Close { unanswered });
         }
     }
 

@@ -290,10 +290,12 @@ impl LoadSwarm {
         false
     }
 
-    /// Replies were due and awaited, and not one byte ever came: nobody has served it.
+    /// Replies were due and awaited, and not one byte ever came: nobody has served it. Nor has
+    /// anybody when a server shook hands with all and answered none.
     pub(super) fn was_never_answered(&self, slot: u32) -> bool {
         let c = &self.conns[slot as usize];
-        !self.stopping && self.expects_replies() && c.outstanding() > 0 && c.bytes_in == 0
+        let silent = c.bytes_in == 0 || self.unanswered;
+        !self.stopping && self.expects_replies() && c.outstanding() > 0 && silent
     }
 
     /// We stop before it was open.

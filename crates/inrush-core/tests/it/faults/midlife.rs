@@ -132,6 +132,35 @@ fn a_stream_that_is_never_answered_was_never_served() {
     out.assert_classes(&[(Class::ConnectedNotServed, 20)]);
 }
 
+/// The hand-shake is no service: one that answers no message of anybody has served nobody, however
+/// short the run was.
+#[test]
+fn a_websocket_whose_messages_nobody_answers_was_not_served() {
+    let mut world = World::new(seed(43));
+    world.script(address(1), |_| vec![Act::ReadRequest, Act::Accept, Act::Drain]);
+    let mut plan = talking(plan(Scheme::Ws, 20), 10);
+    plan.hold = ms(1_000);
+    assert!(plan.timeouts.reply > Nanos::from_secs(5), "longer than replies are awaited at the end");
+    let out = world.run(&plan);
+    out.assert_causes(&[("server-not-answering", 20, Proven)]);
+    assert_eq!(out.counts().lost, out.counts().sent);
+}
+
+/// Of a server that answers some, those it did not answer yet are no failures.
+#[test]
+fn one_answer_is_service() {
+    let mut world = World::new(seed(44));
+    world.script(address(1), |nth| {
+        let echo = Act::EchoFrames(u32::from(nth == 0));
+        vec![Act::ReadRequest, Act::Accept, echo, Act::Drain]
+    });
+    let mut plan = talking(plan(Scheme::Ws, 20), 10);
+    plan.hold = ms(1_000);
+    let counts = world.run(&plan).counts();
+    assert_eq!((counts.failed, counts.finished), (0, 20));
+    assert!(counts.messages_unfinished > 0, "{counts:#?}");
+}
+
 /// Failed ones are replaced, at the pace of the plan and not at once.
 #[test]
 fn reconnects_are_attempts_of_their_own() {

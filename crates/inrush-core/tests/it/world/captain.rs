@@ -118,7 +118,7 @@ impl Captain {
         }
         if self.stage == Stage::Drain && gauges.settled {
             self.stage = Stage::Close;
-            self.said.push(Command::Close);
+            self.said.push(Command::Close { unanswered: self.totals.counts.unanswered() });
         }
     }
 

@@ -100,3 +100,13 @@ fn a_peer_that_falls_silent_fails_its_connections() {
     assert_eq!(report.messages("received"), 50, "\n{report}");
     assert_eq!(report.causes().get("server-not-answering"), Some(&10), "\n{report}");
 }
+
+/// It shakes hands and answers nothing. A run that is shorter than the reply time-out says so too.
+#[test]
+fn a_server_that_answers_no_message_serves_nobody() {
+    let server = serve("--mode sink");
+    let report = run(&format!("ws://{} -c 10 -m 10/s -d 1s", server.address)).report();
+    assert_eq!(report.code, 99, "\n{report}");
+    assert_eq!(report.causes(), [("server-not-answering".into(), 10)].into(), "\n{report}");
+    assert_eq!(report.messages("lost"), report.messages("sent"), "\n{report}");
+}
