@@ -140,7 +140,10 @@ fn a_websocket_whose_messages_nobody_answers_was_not_served() {
     world.script(address(1), |_| vec![Act::ReadRequest, Act::Accept, Act::Drain]);
     let mut plan = talking(plan(Scheme::Ws, 20), 10);
     plan.hold = ms(1_000);
-    assert!(plan.timeouts.reply > Nanos::from_secs(5), "longer than replies are awaited at the end");
+    assert!(
+        plan.timeouts.reply > Nanos::from_secs(5),
+        "longer than replies are awaited at the end"
+    );
     let out = world.run(&plan);
     out.assert_causes(&[("server-not-answering", 20, Proven)]);
     assert_eq!(out.counts().lost, out.counts().sent);

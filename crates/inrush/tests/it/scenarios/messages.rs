@@ -107,6 +107,6 @@ fn a_server_that_answers_no_message_serves_nobody() {
     let server = serve("--mode sink");
     let report = run(&format!("ws://{} -c 10 -m 10/s -d 1s", server.address)).report();
     assert_eq!(report.code, 99, "\n{report}");
-    assert_eq!(report.causes(), [("server-not-answering".into(), 10)].into(), "\n{report}");
+    assert_eq!(report.causes(), [("server-not-answering", 10)].into(), "\n{report}");
     assert_eq!(report.messages("lost"), report.messages("sent"), "\n{report}");
 }
