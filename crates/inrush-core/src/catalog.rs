@@ -42,6 +42,8 @@ causes! {
     local_firewall
     packets_filtered
     scheme_mismatch
+    tls_certificate
+    tls_negotiation
     server_connection_limit
     not_a_websocket_server
     server_rejected_upgrade
@@ -126,7 +128,7 @@ fn diagnosis(case: &Case<'_>, cause: &Cause, claim: Claim) -> Diagnosis {
     }
     Diagnosis {
         cause: cause.id.into(),
-        culprit: cause.culprit,
+        culprit: claim.culprit.unwrap_or(cause.culprit),
         confidence: claim.confidence,
         count: claim.count(),
         what: claim.what.unwrap_or_else(|| cause.what.into()),

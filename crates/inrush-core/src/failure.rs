@@ -1,8 +1,10 @@
 //! What was seen when a connection failed: phase, operation, outcome. Never who did it.
 
 mod class;
+mod tls;
 
 pub use class::{Class, classify};
+pub use tls::{CertificateFault, TlsError, alert_name, is_about_certificates};
 
 use crate::errno::Errno;
 use crate::time::Nanos;
@@ -110,6 +112,8 @@ pub enum Outcome {
     TimedOut,
     /// The peer's bytes broke the protocol, or refused within it.
     Protocol(ProtocolError),
+    /// TLS ended it.
+    Tls(TlsError),
     /// Our own port answered: local and remote address are equal.
     SelfConnected,
     /// A look at the server's side showed that its program never had this connection.

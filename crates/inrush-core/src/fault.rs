@@ -42,6 +42,8 @@ pub enum Kind {
     RstMidWrite,
     /// Never accepts.
     StallAccept,
+    /// Never answers the TLS hand-shake.
+    StallTls,
     /// Never (or so much later) answers the upgrade.
     StallUpgrade(Nanos),
     /// Answers the upgrade with this status.

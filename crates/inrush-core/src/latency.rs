@@ -96,7 +96,9 @@ fn fresh() -> Box<Histogram<u64>> {
 pub struct Latencies {
     /// connect() called to answered.
     pub connect: Latency,
-    /// Connected to 101.
+    /// Connected to secured.
+    pub tls: Latency,
+    /// Connected (or secured) to 101.
     pub upgrade: Latency,
     /// connect() called to open.
     pub setup: Latency,
@@ -129,13 +131,14 @@ impl Latencies {
     }
 
     /// In wire order.
-    pub fn all(&self) -> [&Latency; 5] {
-        [&self.connect, &self.upgrade, &self.setup, &self.rtt, &self.lag]
+    pub fn all(&self) -> [&Latency; 6] {
+        [&self.connect, &self.tls, &self.upgrade, &self.setup, &self.rtt, &self.lag]
     }
 
     /// In wire order.
-    pub fn all_mut(&mut self) -> [&mut Latency; 5] {
-        [&mut self.connect, &mut self.upgrade, &mut self.setup, &mut self.rtt, &mut self.lag]
+    pub fn all_mut(&mut self) -> [&mut Latency; 6] {
+        let Self { connect, tls, upgrade, setup, rtt, lag } = self;
+        [connect, tls, upgrade, setup, rtt, lag]
     }
 }
 

@@ -1,5 +1,9 @@
 //! The question: what to do, and how it is cut into shards. A plan does nothing.
 
+mod tls;
+
+pub use tls::{Identity, TlsClient, Trust};
+
 use crate::fault::Fault;
 use crate::time::Nanos;
 use alloc::string::String;
@@ -30,6 +34,8 @@ pub struct Target {
     pub host: String,
     /// Path and query; `/` when none.
     pub path: String,
+    /// Spoken to through TLS: the name its certificate has to be for.
+    pub tls: Option<String>,
 }
 
 /// How fast something is begun.
@@ -160,6 +166,8 @@ pub struct Plan {
     pub headers: Vec<(String, String)>,
     /// Offered subprotocols.
     pub subprotocols: Vec<String>,
+    /// Whom TLS trusts, and who we are to it.
+    pub tls: TlsClient,
     /// TCP_NODELAY.
     pub nodelay: bool,
     /// SO_SNDBUF.
@@ -256,6 +264,8 @@ pub struct Serve {
     pub mode: Mode,
     /// Which protocols.
     pub proto: Proto,
+    /// Speak TLS, as this server.
+    pub tls: Option<Identity>,
     /// Said at accept.
     pub greeting: Vec<u8>,
     /// Push: one message each so long.
@@ -296,6 +306,7 @@ pub(crate) mod tests {
                 address: ([127, 0, 0, 1], 8080).into(),
                 host: "127.0.0.1:8080".into(),
                 path: "/".into(),
+                tls: None,
             }],
             sources: vec![],
             connections,
@@ -318,6 +329,7 @@ pub(crate) mod tests {
             },
             headers: vec![],
             subprotocols: vec![],
+            tls: TlsClient::default(),
             nodelay: true,
             sndbuf_bytes: None,
             rcvbuf_bytes: None,

@@ -192,7 +192,9 @@ impl Report {
     /// Hand-shakes that took longer than each limit, or had not finished when their time-out came.
     /// Limits above the hand-shake time-out are left out. `None` without hand-shakes.
     pub fn handshake_limits(&self) -> Option<Vec<(u64, u64)>> {
-        let upgrade = &self.totals.latencies.upgrade;
+        let latencies = &self.totals.latencies;
+        let none = latencies.upgrade.count() == 0;
+        let upgrade = if none { &latencies.tls } else { &latencies.upgrade };
         let timed_out = self.totals.counts.handshakes_timed_out;
         if upgrade.count() + timed_out == 0 {
             return None;

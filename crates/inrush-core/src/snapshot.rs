@@ -54,6 +54,10 @@ pub struct Counts {
     pub first_replies: u64,
     /// Of those, how many were not the echo.
     pub first_not_echo: u64,
+    /// TLS hand-shakes with certificates.
+    pub tls_full: u64,
+    /// TLS hand-shakes that went on with a session of before.
+    pub tls_resumed: u64,
     /// Hand-shakes that passed the hand-shake deadline.
     pub handshakes_timed_out: u64,
     /// Faults a server committed.
@@ -126,7 +130,7 @@ impl Counts {
         add_fields!(self, other; attempted connected confirmed opened finished failed unfinished
             reconnects close_unanswered undecided sent received lost messages_unfinished late
             duplicated corrupted unsent sent_bytes received_bytes first_replies first_not_echo
-            handshakes_timed_out faults accept_errors);
+            tls_full tls_resumed handshakes_timed_out faults accept_errors);
     }
 }
 

@@ -5,7 +5,7 @@ pub mod load;
 pub mod serve;
 
 use crate::errno::Errno;
-use crate::failure::{Look, Op};
+use crate::failure::{Look, Op, TlsError};
 use crate::time::Nanos;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -31,6 +31,17 @@ pub enum Input<'a> {
     /// The tail of its last write order that was *not* taken. A write that was taken whole is not
     /// reported: it is the rule.
     Unwritten(&'a [u8]),
+    /// So many bytes came off the wire of an encrypted connection; what they mean follows.
+    Wire(u32),
+    /// The TLS hand-shake is done; `resumed` when a session of before went on.
+    Secured {
+        /// Without certificates and their signatures.
+        resumed: bool,
+    },
+    /// The peer's close_notify: the end of what it says, in order (RFC 8446 §6.1).
+    Notified,
+    /// TLS ended it, with the verifier's words or the bytes at hand (at most 512).
+    Tls(TlsError, &'a [u8]),
     /// The peer's FIN.
     Eof,
     /// This call failed so.
@@ -64,6 +75,16 @@ pub enum Order {
         source: u16,
         /// Index into the plan's targets.
         target: u16,
+    },
+    /// Begin TLS on it: as a client of `targets[target]`, or as a server when that is `u16::MAX`.
+    /// Answered with `Input::Secured` or `Input::Tls`.
+    Secure {
+        /// Who.
+        id: ConnId,
+        /// Index into the plan's targets.
+        target: u16,
+        /// Go on with a session of before if there is one.
+        resume: bool,
     },
     /// send() this range of `Orders::bytes`.
     Write(ConnId, Range<u32>),

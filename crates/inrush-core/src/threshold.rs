@@ -83,6 +83,7 @@ enum MessageStat {
 enum Which {
     Resolve,
     Connect,
+    Tls,
     Upgrade,
     Setup,
     Rtt,
@@ -264,6 +265,7 @@ fn measure(threshold: &Threshold, observed: &Observed<'_>) -> (Option<f64>, u64)
             let latency = match which {
                 Which::Resolve => &resolve,
                 Which::Connect => &latencies.connect,
+                Which::Tls => &latencies.tls,
                 Which::Upgrade => &latencies.upgrade,
                 Which::Setup => &latencies.setup,
                 Which::Rtt => &latencies.rtt,

@@ -7,4 +7,5 @@ pub mod link; // what they speak over
 pub mod probe; // readers of facts
 pub mod resolve; // names to addresses, once
 pub mod sys; // the only unsafe code
+pub mod tls; // between a socket and its swarm
 pub mod worker; // the loop

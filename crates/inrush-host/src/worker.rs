@@ -3,6 +3,7 @@
 
 mod hands;
 mod role;
+mod secure;
 
 use crate::link::{Broken, Link};
 use crate::sys::{clock, inherited, limits};
@@ -40,9 +41,7 @@ pub fn run(control: OwnedFd, listener: Option<OwnedFd>) -> Result<(), Broken> {
     };
     let hands = match Hands::new(&job, &link, listener) {
         Ok(hands) => hands,
-        Err((op, errno)) => {
-            return refuse(link, &format!("{op:?}: {} ({})", errno.meaning(), errno.symbol()));
-        }
+        Err(why) => return refuse(link, &why),
     };
     if let Job::Load(shard) = &*job {
         clock::set_timer_slack(shard.plan.timer_slack.0);
@@ -173,7 +172,10 @@ impl<R: Role> Loop<R> {
                 LISTENER => accept = true,
                 token => {
                     let id = id(token);
-                    if event.write && self.swarm.wants_room(id) {
+                    if event.write && self.hands.owes(id) {
+                        self.pay(id);
+                    }
+                    if event.write && self.swarm.wants_room(id) && !self.hands.owes(id) {
                         self.writable(id);
                     }
                     if event.read {
@@ -203,6 +205,9 @@ impl<R: Role> Loop<R> {
     fn read(&mut self, id: ConnId, last: bool) {
         if self.hands.is_paused(id) {
             return;
+        }
+        if self.hands.is_secure(id) {
+            return self.read_secure(id, last);
         }
         for _ in 0..BUFFERS_IN_A_ROW {
             let Some(got) = self.hands.recv(id, &mut self.buffer) else { return };
@@ -269,6 +274,7 @@ impl<R: Role> Loop<R> {
                     self.input(id, Input::Failed(op, errno));
                 }
             }
+            Order::Secure { id, target, resume } => self.secure(id, target, resume),
             Order::Close(id, how) => {
                 self.hands.close(id, how);
                 if how != Close::Half {
@@ -296,6 +302,10 @@ impl<R: Role> Loop<R> {
 
     /// Reads at most so many bytes, once, although reading may be off.
     fn read_some(&mut self, id: ConnId, most: usize) {
+        if self.hands.is_secure(id) {
+            self.read_secure_once(id, most, false);
+            return;
+        }
         let room = self.buffer.len().min(most);
         let Some(got) = self.hands.recv(id, &mut self.buffer[..room]) else { return };
         let input = match got {

@@ -7,6 +7,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod source;
 pub(crate) mod target;
+pub(crate) mod tls;
 pub(crate) mod units;
 
 pub(crate) use refusal::CliError;

@@ -1,6 +1,6 @@
 //! What a cause takes out of the pool of failures, and what it says about them.
 
-use crate::diagnosis::{Confidence, Evidence, Remedy};
+use crate::diagnosis::{Confidence, Culprit, Evidence, Remedy};
 use crate::evidence::{Facts, Source};
 use crate::tally::{Row, Tally, Times};
 use crate::time::Nanos;
@@ -20,6 +20,7 @@ pub(super) struct Claim {
     pub(super) rows: Vec<Row>,
     pub(super) confidence: Confidence,
     pub(super) what: Option<String>,
+    pub(super) culprit: Option<Culprit>,
     pub(super) because: Vec<Evidence>,
     pub(super) alternatives: Vec<&'static str>,
     pub(super) decide: Option<String>,
@@ -83,6 +84,7 @@ impl Claim {
             rows,
             confidence: Confidence::Possible,
             what: None,
+            culprit: None,
             because: Vec::new(),
             alternatives: Vec::new(),
             decide: None,
@@ -102,6 +104,12 @@ impl Claim {
 
     pub(super) fn what(mut self, text: impl Into<String>) -> Self {
         self.what = Some(text.into());
+        self
+    }
+
+    /// Somebody else than the cause says for most.
+    pub(super) fn blames(mut self, culprit: Culprit) -> Self {
+        self.culprit = Some(culprit);
         self
     }
 

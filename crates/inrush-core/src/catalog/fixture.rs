@@ -53,6 +53,12 @@ impl Lab {
         lab
     }
 
+    pub(super) fn wss() -> Self {
+        let mut lab = Self::ws();
+        lab.plan.targets[0].tls = Some("localhost".into());
+        lab
+    }
+
     /// The one target.
     pub(super) fn target() -> SocketAddr {
         ([127, 0, 0, 1], 8080).into()

@@ -1,9 +1,9 @@
-//! The port speaks TLS and we did not.
+//! The port speaks TLS and we did not, or we did and it does not.
 
 use super::claim::{Claim, Pool};
 use super::{Cause, Scenario, seen, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::Class;
+use crate::failure::{Class, Outcome, TlsError};
 use crate::tally::Row;
 use alloc::format;
 
@@ -28,12 +28,20 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
-    let claim = pool.take(|row| row.key.heard && speaks_tls(row))?;
+    let we_not = pool.take(|row| row.key.heard && speaks_tls(row));
+    let it_not = pool.take(|row| {
+        matches!(row.key.signature.outcome, Outcome::Tls(TlsError::NotTls | TlsError::Echoed))
+    });
+    Claim::join(we_not.map(|claim| plainly(case, claim)), it_not.map(|claim| secretly(case, claim)))
+}
+
+/// We spoke in plain text.
+fn plainly(case: &Case<'_>, claim: Claim) -> Claim {
     let said = seen::last_words(&claim.rows).unwrap_or_default();
     let text = format!("it answered {} \"{}\"", words::hex(&said), words::shown(&said));
     let address = seen::first_address(case, &claim.rows);
     let (ip, port) = (words::ip(address), words::port(address));
-    let claim = claim
+    claim
         .sure(Confidence::Proven)
         .says(text)
         .remedy(
@@ -41,12 +49,33 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             "make sure: a certificate is shown when the port speaks TLS",
             format!("openssl s_client -connect {ip}:{port} -brief </dev/null"),
         )
+        .remedy("run", "speak TLS to it", words::other_scheme(case.plan))
         .remedy(
             "server-host",
-            "find the port on which the server speaks plain text, and storm that one",
+            "or find the port on which the server speaks plain text, and storm that one",
             "ss -ltnp",
-        );
-    Some(claim)
+        )
+}
+
+/// We spoke TLS.
+fn secretly(case: &Case<'_>, claim: Claim) -> Claim {
+    let said = seen::last_words(&claim.rows).unwrap_or_default();
+    let echoed = Outcome::Tls(TlsError::Echoed);
+    let text = match claim.rows.iter().all(|row| row.key.signature.outcome == echoed) {
+        true => "it sent our own first message back: it echoes what it hears".into(),
+        false => format!("it answered {} \"{}\"", words::hex(&said), words::shown(&said)),
+    };
+    let address = seen::first_address(case, &claim.rows);
+    claim
+        .sure(Confidence::Proven)
+        .what("The server speaks no TLS on this port and was spoken to in TLS")
+        .says(text)
+        .remedy("run", "speak plain text to it", words::other_scheme(case.plan))
+        .remedy(
+            "server-host",
+            "or see which program has that port, and where TLS is spoken",
+            words::queue_command(address),
+        )
 }
 
 /// A TLS record (RFC 8446 §5.1), or a web server's words for the same mistake.
@@ -73,7 +102,7 @@ fn is_tls(words: &[u8]) -> bool {
 mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
-    use crate::failure::{Op, Outcome, Phase, ProtocolError};
+    use crate::failure::{Op, Phase, ProtocolError};
 
     #[test]
     fn tls_is_known_by_its_bytes_or_by_the_servers_words() {
@@ -102,5 +131,21 @@ mod tests {
         let lab = Lab::ws().book(9, eof.words(b"\x15\x03\x03\x00\x02"));
         let found = lab.expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
         assert!(found[0].because[0].text.contains("15 03 03 00 02"));
+    }
+
+    #[test]
+    fn plain_text_on_the_other_side_is_known_by_its_bytes() {
+        let not_tls = Outcome::Tls(TlsError::NotTls);
+        let seen = Seen::new(Phase::Tls, Op::Decode, not_tls).words(b"HTTP/1.1 400 Bad Request");
+        let found =
+            Lab::wss().book(9, seen).expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
+        assert!(found[0].what.contains("speaks no TLS"), "{}", found[0].what);
+        assert!(found[0].because[0].text.contains("HTTP/1.1 400"));
+        let command = found[0].remedy[0].command.as_deref().unwrap();
+        assert!(command.starts_with("inrush run ws://127.0.0.1:8080/ "), "{command}");
+        let seen = Seen::new(Phase::Tls, Op::Decode, Outcome::Tls(TlsError::Echoed)).heard();
+        let found =
+            Lab::wss().book(9, seen).expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
+        assert!(found[0].because[0].text.contains("our own first message"));
     }
 }

@@ -4,7 +4,9 @@ use super::words;
 use crate::diagnosis::Case;
 use crate::errno::Errno;
 use crate::evidence::{Facts, Source};
-use crate::failure::{Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature};
+use crate::failure::{
+    Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, TlsError, alert_name,
+};
 use crate::plan::Plan;
 use crate::tally::Row;
 use crate::time::Nanos;
@@ -202,6 +204,7 @@ fn how(plan: &Plan, row: &Row) -> String {
         Outcome::Eof { .. } if phase == Phase::Upgrade => {
             "FIN instead of an answer to the upgrade".into()
         }
+        Outcome::Eof { .. } if phase == Phase::Tls => "FIN inside the TLS hand-shake".into(),
         Outcome::Eof { .. } if !row.key.heard => "FIN before the first byte".into(),
         Outcome::Eof { mid_message: true } => "FIN inside a message, or with replies due".into(),
         Outcome::Eof { mid_message: false } => "FIN between messages, nothing announced".into(),
@@ -223,6 +226,7 @@ fn how(plan: &Plan, row: &Row) -> String {
             _ => "connected, and not one byte came while replies were due".into(),
         },
         Outcome::Protocol(error) => broken(error),
+        Outcome::Tls(error) => broken_tls(error),
         Outcome::SelfConnected => "connect() met its own socket: nobody listens on this port, and \
              it lies in the range of local ports"
             .into(),
@@ -259,6 +263,19 @@ fn broken(error: ProtocolError) -> String {
     text.into()
 }
 
+fn broken_tls(error: TlsError) -> String {
+    match error {
+        TlsError::Alert(alert) => format!("TLS alert {} ({alert})", alert_name(alert)),
+        TlsError::Certificate(fault) => format!("certificate {}", fault.name()),
+        TlsError::Incompatible => "no common TLS version, cipher or group".into(),
+        TlsError::NotTls => "the answer is no TLS".into(),
+        TlsError::Echoed => "our own first TLS message came back".into(),
+        TlsError::BadRecord => "a TLS record that does not decrypt".into(),
+        TlsError::Violation => "a TLS message that is not allowed there".into(),
+        TlsError::NoCertificate => "no certificate from the peer".into(),
+    }
+}
+
 fn call(op: Op) -> &'static str {
     match op {
         Op::Lookup => "getaddrinfo()",
@@ -277,6 +294,7 @@ fn call(op: Op) -> &'static str {
 /// When the call alone does not say it.
 fn during(phase: Phase, op: Op) -> &'static str {
     match (phase, op) {
+        (Phase::Tls, Op::Read | Op::Write) => " during the TLS hand-shake",
         (Phase::Upgrade, Op::Read | Op::Write) => " during the upgrade",
         (Phase::Connect, Op::Read | Op::Write) => " right after connect()",
         _ => "",

@@ -71,7 +71,8 @@ fn tell(case: &Case<'_>, claim: Claim, age: Nanos) -> Claim {
 
 /// EOF, reset and broken pipe count together: timing alone decides between them (FAILURES §2).
 fn ended_in_handshake(row: &Row) -> bool {
-    seen::phase(row) == Phase::Upgrade && seen::peer_closed(row) && !row.key.heard
+    let handshake = matches!(seen::phase(row), Phase::Tls | Phase::Upgrade);
+    handshake && seen::peer_closed(row) && !row.key.heard
 }
 
 fn common_age<'a>(rows: impl Iterator<Item = &'a Row>, connect_ns: u64) -> Option<Nanos> {

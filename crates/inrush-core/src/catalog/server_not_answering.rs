@@ -57,7 +57,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = Claim::join(accepted, spoke)?;
     let address = seen::first_address(case, &claim.rows);
     // A stream has no hand-shake; what it waits for are replies.
-    let upgrade = claim.rows.iter().all(|row| seen::phase(row) == Phase::Upgrade);
+    let upgrade = claim.rows.iter().all(|row| {
+        matches!(seen::phase(row), Phase::Tls | Phase::Upgrade)
+    });
     let limit = match !upgrade {
         true => format!("--reply-timeout {}", words::flag_time(case.plan.timeouts.reply * 4)),
         false => {

@@ -1,7 +1,7 @@
 //! Numbers, times, bytes and commands as the cards of the catalogue write them.
 
 use crate::evidence::{Facts, Source};
-use crate::plan::{Expect, Payload, Plan, Rate, Schedule, Scheme};
+use crate::plan::{Expect, Payload, Plan, Rate, Schedule, Scheme, Trust};
 use crate::time::Nanos;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -85,16 +85,31 @@ pub(super) fn again(plan: &Plan, flags: &str) -> String {
 
 /// This run again with another number of connections.
 pub(super) fn again_with(plan: &Plan, connections: u64, flags: &str) -> String {
-    let changed = |flag: &str| flags.split(' ').any(|word| word == flag);
+    let named = |flag: &str| flags.split(' ').any(|word| word == flag);
+    let trust = named("--cacert") || named("--insecure");
+    let changed = |flag: &str| named(flag) || trust && matches!(flag, "--cacert" | "--insecure");
     let mut out = format!("inrush run{} -c {connections}", targets(plan));
     for (flag, value) in asked(plan).into_iter().filter(|(flag, _)| !changed(flag)) {
         out.push_str(&format!(" {flag} {value}"));
+        out.truncate(out.trim_end().len());
     }
     if !flags.is_empty() {
         out.push(' ');
         out.push_str(flags);
     }
     out
+}
+
+/// This run again, with TLS where there was none and without it where it was.
+pub(super) fn other_scheme(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    for target in &mut plan.targets {
+        target.tls = match target.tls {
+            Some(_) => None,
+            None => Some(String::new()),
+        };
+    }
+    again(&plan, "")
 }
 
 /// What was asked beyond the defaults, as flags. Values of headers may be secrets.
@@ -145,6 +160,18 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
     for name in &plan.subprotocols {
         add(true, "--subprotocol", quoted(name));
     }
+    let named = plan.targets.iter().filter_map(|target| Some((target.tls.as_ref()?, &target.host)));
+    if let Some((name, _)) = named.clone().find(|(name, host)| !host.contains(name.as_str())) {
+        add(true, "--sni", quoted(name));
+    }
+    if named.count() > 0 {
+        match &plan.tls.trust {
+            Trust::System => {}
+            Trust::Authorities(_) => add(true, "--cacert", "CA.pem".into()),
+            Trust::Anyone => add(true, "--insecure", String::new()),
+        }
+        add(plan.tls.identity.is_some(), "--cert", "CLIENT.pem".into());
+    }
     if let Some((low, high)) = plan.lifetime {
         let one = low == high;
         let range = format!("{}..{}", flag_time(low), flag_time(high));
@@ -185,9 +212,11 @@ fn targets(plan: &Plan) -> String {
     for target in plan.targets.iter().take(4) {
         let host = target.host.rsplit('@').next().unwrap_or_default();
         let path = target.path.split('?').next().unwrap_or_default();
-        let url = match target.scheme {
-            Scheme::Ws => format!("ws://{host}{path}"),
-            Scheme::Tcp => format!("tcp://{host}"),
+        let url = match (target.scheme, target.tls.is_some()) {
+            (Scheme::Ws, false) => format!("ws://{host}{path}"),
+            (Scheme::Ws, true) => format!("wss://{host}{path}"),
+            (Scheme::Tcp, false) => format!("tcp://{host}"),
+            (Scheme::Tcp, true) => format!("tls://{host}"),
         };
         out.push(' ');
         out.push_str(&quoted(&url));

@@ -1,6 +1,6 @@
 //! The closed list of classes (CATALOGUE part 1) and the one function that assigns them.
 
-use super::{Op, Outcome, Phase, ProtocolError, Signature};
+use super::{Op, Outcome, Phase, ProtocolError, Signature, TlsError};
 use crate::errno::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -124,6 +124,7 @@ classes! {
 pub fn classify(signature: Signature, heard: bool, ws: bool) -> Class {
     match signature.outcome {
         Outcome::Errno(errno) => of_errno(signature, errno),
+        Outcome::Eof { .. } if signature.phase == Phase::Tls => Class::TlsHandshakeEof,
         Outcome::Eof { mid_message } => {
             let in_order = signature.phase == Phase::Open && heard && !mid_message && !ws;
             if in_order { Class::EofCleanClose } else { Class::EofUnexpected }
@@ -137,6 +138,7 @@ pub fn classify(signature: Signature, heard: bool, ws: bool) -> Class {
             _ => Class::ConnectedNotServed,
         },
         Outcome::Protocol(error) => of_protocol(error),
+        Outcome::Tls(error) => of_tls(error),
         Outcome::SelfConnected => Class::Refused,
         Outcome::NotServed => Class::ConnectedNotServed,
     }
@@ -168,6 +170,16 @@ fn of_errno(signature: Signature, errno: Errno) -> Class {
         Errno::EAGAIN => Class::ThreadLimit,
         // EHOSTUNREACH, ENETUNREACH, EINVAL (blackhole route), ENOPROTOOPT (ICMP): FAILURES row 11.
         _ => Class::Unreachable,
+    }
+}
+
+fn of_tls(error: TlsError) -> Class {
+    match error {
+        TlsError::Certificate(_) | TlsError::NoCertificate => Class::TlsCertInvalid,
+        TlsError::NotTls | TlsError::Echoed => Class::ProtocolMismatch,
+        TlsError::Alert(_) | TlsError::Incompatible | TlsError::BadRecord | TlsError::Violation => {
+            Class::TlsAlert
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::wheel::Wheel;
 use again::Again;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use conn::{Conn, OWED, State};
+use conn::{Conn, NOTIFIED, OWED, SECURE, State};
 use ending::Dying;
 use holes::Holes;
 use looking::Looking;
@@ -64,6 +64,8 @@ pub struct LoadSwarm {
     /// Closing ones that count against it.
     in_close_window: u32,
     requests: Vec<Option<Request>>,
+    /// Whether any target is spoken to through TLS.
+    has_tls: bool,
     payload: Vec<u8>,
     tagged: bool,
     /// Rare buffers, by slot.
@@ -120,6 +122,7 @@ impl LoadSwarm {
             in_window: 0,
             close_window: (plan.max_opening / shard.of.max(1)).max(1),
             in_close_window: 0,
+            has_tls: plan.targets.iter().any(|target| target.tls.is_some()),
             requests: plan.targets.iter().map(request).collect(),
             payload,
             tagged,
@@ -167,7 +170,8 @@ impl LoadSwarm {
         }
         match input {
             Input::Bytes(bytes) => {
-                c.bytes_in += bytes.len() as u64;
+                // TLS has told how much came off the wire.
+                c.bytes_in += if c.is(SECURE) { 0 } else { bytes.len() as u64 };
                 c.heard = now;
                 self.bytes(now, id, bytes, orders);
             }
@@ -179,6 +183,16 @@ impl LoadSwarm {
                 self.fail(now, id, Op::Connect, Outcome::SelfConnected, orders);
             }
             Input::Looked(look) => self.looked(now, id, look, orders),
+            Input::Wire(bytes) => {
+                c.bytes_in += u64::from(bytes);
+                c.heard = now;
+            }
+            Input::Secured { resumed } => self.secured(now, id, resumed, orders),
+            Input::Notified => {
+                c.flags |= NOTIFIED;
+                self.ended(now, id, Op::Read, None, orders);
+            }
+            Input::Tls(error, words) => self.ended_by_tls(now, id, error, words, orders),
             Input::Accepted => {}
         }
     }
@@ -350,6 +364,10 @@ impl LoadSwarm {
         // With one target, which is the rule, nothing has to be computed.
         let target = if self.requests.len() == 1 { 0 } else { self.target(slot) };
         self.requests[usize::from(target)].is_some()
+    }
+
+    fn is_tls(&self, slot: u32) -> bool {
+        self.has_tls && self.shard.plan.targets[usize::from(self.target(slot))].tls.is_some()
     }
 
     fn open_loop_gap(&self) -> Option<Nanos> {

@@ -6,6 +6,7 @@ mod due;
 mod faults;
 mod gate;
 mod output;
+mod secure;
 mod upgrade;
 mod websocket;
 
@@ -145,7 +146,10 @@ impl ServeSwarm {
             Input::Writable => self.writable(now, slot, orders),
             Input::Bytes(bytes) => self.heard(now, slot, bytes, orders),
             Input::Unwritten(tail) => self.keep_tail(now, slot, tail, orders),
-            Input::Eof => self.peer_ended(now, slot, orders),
+            Input::Eof | Input::Notified => self.peer_ended(now, slot, orders),
+            Input::Wire(bytes) => self.count_in(slot, bytes),
+            Input::Secured { resumed } => self.secured(now, slot, resumed, orders),
+            Input::Tls(error, _) => self.refused_tls(now, slot, error, orders),
             Input::Failed(op, errno) => self.broke(now, slot, op, errno, orders),
             Input::Looked(look) => self.looked(slot, look, orders),
             Input::SelfConnected => {}

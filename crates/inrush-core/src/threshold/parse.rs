@@ -31,8 +31,8 @@ impl core::error::Error for ThresholdError {}
 
 type Parsed<T> = Result<T, ThresholdError>;
 
-const NAMES: &str = "known: failures, connections, resolve, connect, upgrade, setup, rtt, \
-                     messages, lag, duration";
+const NAMES: &str = "known: failures, connections, resolve, connect, tls, upgrade, setup, \
+                     rtt, messages, lag, duration";
 const OPS: &str = "write one of < <= > >= ==";
 
 impl Threshold {
@@ -212,7 +212,7 @@ fn known_value(label: Label, value: &str, at: usize) -> Parsed<()> {
         ),
         Label::Phase => (
             PHASES.into_iter().any(|phase| phase.name() == value),
-            "known: resolve, socket, bind, connect, upgrade, open, close",
+            "known: resolve, socket, bind, connect, tls, upgrade, open, close",
         ),
     };
     if known { Ok(()) } else { wrong(at, format!("unknown {} '{value}'", label.name()), hint) }
@@ -224,7 +224,7 @@ fn metric(name: &str, name_at: usize, stat: Option<&str>, stat_at: usize) -> Par
         "failures" => "count, ratio",
         "connections" => "opened, confirmed, unconfirmed, held, peak",
         "messages" => "sent, received, lost, late, duplicated, corrupted",
-        "resolve" | "connect" | "upgrade" | "setup" | "rtt" => STATS,
+        "resolve" | "connect" | "tls" | "upgrade" | "setup" | "rtt" => STATS,
         "lag" => "p99",
         "duration" if stat.is_none() => return Ok(Metric::Duration),
         "duration" => return wrong(stat_at, "duration has no statistic", "write: duration < 2m"),
@@ -296,6 +296,7 @@ names! { MessageStat:
 names! { Which:
     "resolve" = Self::Resolve,
     "connect" = Self::Connect,
+    "tls" = Self::Tls,
     "upgrade" = Self::Upgrade,
     "setup" = Self::Setup,
     "rtt" = Self::Rtt,

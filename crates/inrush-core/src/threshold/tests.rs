@@ -58,7 +58,7 @@ fn refusals_say_where_and_what_to_write() {
     for (text, at, hint) in [
         ("", 0, "failures, connections"),
         ("rrt.p99 < 5ms", 0, "rtt"),
-        ("tls.p99 < 5ms", 0, "upgrade"),
+        ("quic.p99 < 5ms", 0, "upgrade"),
         ("rtt < 5ms", 3, "rtt.min"),
         ("rtt.p95 < 5ms", 3, "p99.9"),
         ("rtt.p99 < 50", 10, "50s"),

@@ -7,6 +7,7 @@ mod opening;
 mod order_matrix;
 mod random;
 mod replies;
+mod secret;
 
 use crate::world::{Act, Pid, World, address};
 use inrush_core::fault::{Fault, Kind, Select};
@@ -20,6 +21,7 @@ fn echo() -> Serve {
         seed: 7,
         mode: Mode::Echo,
         proto: Proto::Auto,
+        tls: None,
         greeting: vec![],
         push_every: Nanos::from_secs(1),
         max_connections: 0,

@@ -134,6 +134,7 @@ fn a_stall_of_the_server_is_seen_in_full() {
                 seed: 7,
                 mode: Mode::Echo,
                 proto: Proto::Auto,
+                tls: None,
                 greeting: vec![],
                 push_every: Nanos::from_secs(1),
                 max_connections: 0,

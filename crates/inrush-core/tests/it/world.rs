@@ -11,6 +11,7 @@ mod outcome;
 mod process;
 mod role;
 mod script;
+mod secure;
 mod segments;
 mod socket;
 
@@ -19,12 +20,13 @@ pub(crate) use kernel::{Kernel, Link};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::{Costs, OWN};
 pub(crate) use script::{Act, Scripted};
+pub(crate) use secure::{HELLO, alert};
 pub(crate) use socket::{Pid, Sock};
 
 use captain::Captain;
 use inrush_core::plan::{
     Ending, Expect, Messages, Payload, Plan, Rate, Reconnect, Schedule, Scheme, Serve, Target,
-    Timeouts,
+    Timeouts, TlsClient,
 };
 use inrush_core::swarm::load::LoadSwarm;
 use inrush_core::swarm::serve::ServeSwarm;
@@ -261,6 +263,7 @@ pub(crate) fn target(scheme: Scheme, at: SocketAddr) -> Target {
         address: at,
         host: at.to_string(),
         path: "/".into(),
+        tls: None,
     }
 }
 
@@ -290,6 +293,7 @@ pub(crate) fn plan(scheme: Scheme, connections: u32) -> Plan {
         },
         headers: vec![],
         subprotocols: vec![],
+        tls: TlsClient::default(),
         nodelay: true,
         sndbuf_bytes: None,
         rcvbuf_bytes: None,

@@ -55,6 +55,9 @@ pub fn is_local(ip: IpAddr) -> bool {
 pub fn listen(addr: SocketAddr, backlog: u32) -> Result<OwnedFd, (Op, Errno)> {
     let fd = socket(addr).map_err(|e| (Op::Socket, errno(e)))?;
     sockopt::set_socket_reuseaddr(&fd, true).map_err(|e| (Op::Socket, errno(e)))?;
+    // Accepted sockets inherit it (tcp(7)): two writes in a row, a ticket of TLS and an answer,
+    // would meet Nagle's algorithm and a delayed ACK, 40 ms.
+    sockopt::set_tcp_nodelay(&fd, true).map_err(|e| (Op::Socket, errno(e)))?;
     let bound = net::bind(&fd, &addr);
     // listen() can meet EADDRINUSE as bind() does, when another socket listens since.
     let listening =
@@ -221,6 +224,7 @@ mod tests {
             }
             let (listener, client, server) = pair(on, from.map(ip));
             assert_eq!(accept(&listener).unwrap_err(), Errno::EAGAIN);
+            assert!(sockopt::tcp_nodelay(&server).unwrap(), "inherited from the listener");
             assert_eq!(local_addr(&client), peer_addr(&server));
             assert_eq!(peer_addr(&client), local_addr(&server));
             let mut buffer = [0; 8];

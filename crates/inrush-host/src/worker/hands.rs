@@ -8,10 +8,11 @@ use crate::sys::limits::{self, Reserve};
 use crate::sys::poll::Poller;
 use crate::sys::sock_diag::SockDiag;
 use crate::sys::{socket, tcp_info};
+use crate::tls::{self, Layer};
 use inrush_core::errno::Errno;
 use inrush_core::evidence::{Fact, Source};
 use inrush_core::failure::{Look, Op, Peer};
-use inrush_core::plan::Job;
+use inrush_core::plan::{Job, Scheme};
 use inrush_core::swarm::{Close, ConnId};
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub(super) struct Hands {
     seen: Vec<bool>,
     listener: Option<OwnedFd>,
     accepting: bool,
+    /// When anything is spoken through TLS.
+    pub(super) tls: Option<Layer>,
     /// Slots that are not read now.
     paused: BTreeSet<u32>,
     /// A slot whose write was cut short in this batch: what follows must not overtake.
@@ -47,13 +50,9 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    pub(super) fn new(
-        job: &Job,
-        link: &Link,
-        listener: Option<OwnedFd>,
-    ) -> Result<Self, (Op, Errno)> {
-        let poller = Poller::new().map_err(|errno| (Op::Socket, errno))?;
-        poller.add_level(link.as_fd(), CONTROL).map_err(|errno| (Op::Socket, errno))?;
+    pub(super) fn new(job: &Job, link: &Link, listener: Option<OwnedFd>) -> Result<Self, String> {
+        let poller = Poller::new().map_err(no_poller)?;
+        poller.add_level(link.as_fd(), CONTROL).map_err(no_poller)?;
         let (targets, sources, options, slots) = match job {
             Job::Load(shard) => {
                 let plan = &shard.plan;
@@ -72,6 +71,7 @@ impl Hands {
                 0,
             ),
         };
+        let tls = secrecy(job)?;
         let mut diag = SockDiag::open().ok();
         let in_port_range = in_port_range(&targets);
         let served = |diag: &mut SockDiag| {
@@ -88,6 +88,7 @@ impl Hands {
             diag,
             listener,
             accepting: false,
+            tls,
             paused: BTreeSet::new(),
             blocked: None,
             may_meet_itself,
@@ -125,6 +126,9 @@ impl Hands {
         if self.blocked == Some(id.slot) {
             return Ok(0);
         }
+        if self.is_secure(id) {
+            return self.send_secure(id, bytes);
+        }
         let Some(fd) = self.socket(id) else { return Ok(bytes.len()) };
         let written = match socket::send(fd.as_fd(), bytes) {
             Err(Errno::EAGAIN) => 0,
@@ -142,6 +146,9 @@ impl Hands {
     }
 
     pub(super) fn close(&mut self, id: ConnId, how: Close) {
+        if self.is_secure(id) {
+            self.close_secure(id, how);
+        }
         let Some(place) = self.sockets.get_mut(id.slot as usize) else { return };
         if how == Close::Half {
             if let Some(fd) = place {
@@ -285,7 +292,7 @@ impl Hands {
     }
 
     #[inline]
-    fn socket(&self, id: ConnId) -> Option<&OwnedFd> {
+    pub(super) fn socket(&self, id: ConnId) -> Option<&OwnedFd> {
         self.sockets.get(id.slot as usize)?.as_ref()
     }
 }
@@ -307,6 +314,30 @@ fn server_side(diag: &mut SockDiag, local: SocketAddr, to: SocketAddr, seen: &mu
         }
         Err(_) => Peer::Unseen,
     }
+}
+
+fn no_poller(errno: Errno) -> String {
+    format!("epoll: {} ({})", errno.meaning(), errno.symbol())
+}
+
+/// TLS as the job wants it.
+fn secrecy(job: &Job) -> Result<Option<Layer>, String> {
+    let layer = match job {
+        Job::Load(shard) => {
+            let plan = &shard.plan;
+            let names: Vec<_> = plan.targets.iter().map(|target| target.tls.clone()).collect();
+            if names.iter().all(Option::is_none) {
+                return Ok(None);
+            }
+            let http = plan.targets.iter().all(|target| target.scheme == Scheme::Ws);
+            tls::Client::new(&plan.tls, http).map(|client| Layer::clients(client, names))
+        }
+        Job::Serve(serve) => match &serve.tls {
+            Some(identity) => tls::Server::new(identity).map(Layer::servers),
+            None => return Ok(None),
+        },
+    };
+    layer.map(Some).map_err(|why| format!("TLS: {why}"))
 }
 
 fn in_port_range(targets: &[SocketAddr]) -> bool {

@@ -1,13 +1,13 @@
 //! A run that is fully read and checked; only the addresses behind its names are missing.
 
 use crate::cli::CliError;
-use crate::cli::run::{CountOrAuto, EvidenceArg, FrameArg, Preflight, RunArgs, Sink};
+use crate::cli::run::{CountOrAuto, EvidenceArg, FrameArg, Preflight, RunArgs, SchemeArg, Sink};
 use crate::cli::source;
 use crate::cli::target::TargetSpec;
 use crate::cli::units::MESSAGE_LIMIT;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use inrush_core::plan::{Messages, Payload, Plan, Scheme, Target, Timeouts};
+use inrush_core::plan::{Messages, Payload, Plan, Scheme, Target, Timeouts, TlsClient, Trust};
 use inrush_core::threshold::{self, Threshold};
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -27,7 +27,9 @@ pub(crate) struct Draft {
     /// Where each target is looked up: name and port after `--connect-to`.
     pub(crate) connect: Vec<(String, u16)>,
     /// No target was named: storm our own server so.
-    pub(crate) built_in: Option<Scheme>,
+    pub(crate) built_in: Option<SchemeArg>,
+    /// Asked for in the hand-shake of TLS instead of the target's host.
+    pub(crate) sni: Option<String>,
     /// Source addresses; empty = the kernel's choice.
     pub(crate) sources: Vec<IpAddr>,
     /// Which addresses of a name may be used.
@@ -98,7 +100,10 @@ impl Draft {
             Some(scheme) => {
                 addresses.into_iter().map(|address| own_target(scheme, address)).collect()
             }
-            None => self.targets.into_iter().zip(addresses).map(named_target).collect(),
+            None => {
+                let all = self.targets.into_iter().zip(addresses);
+                all.map(|(spec, address)| named_target(spec, address, self.sni.as_ref())).collect()
+            }
         };
         let mut plan = Plan { targets, sources, ..self.plan };
         // A `Host` header of the user's replaces the one we would send.
@@ -112,17 +117,21 @@ impl Draft {
     }
 }
 
-fn own_target(scheme: Scheme, address: SocketAddr) -> Target {
-    let url = match scheme {
-        Scheme::Ws => format!("ws://{address}/"),
-        Scheme::Tcp => format!("tcp://{address}"),
+fn own_target(kind: SchemeArg, address: SocketAddr) -> Target {
+    let url = match kind {
+        SchemeArg::Ws => format!("ws://{address}/"),
+        SchemeArg::Wss => format!("wss://{address}/"),
+        SchemeArg::Tcp => format!("tcp://{address}"),
+        SchemeArg::Tls => format!("tls://{address}"),
     };
-    Target { url, scheme, address, host: address.to_string(), path: "/".into() }
+    let (host, path, scheme) = (address.to_string(), "/".into(), kind.scheme());
+    Target { url, scheme, address, host, path, tls: kind.tls().then(|| "localhost".into()) }
 }
 
-fn named_target((spec, address): (TargetSpec, SocketAddr)) -> Target {
-    let TargetSpec { url, scheme, host_header, path, .. } = spec;
-    Target { url, scheme, address, host: host_header, path }
+fn named_target(spec: TargetSpec, address: SocketAddr, sni: Option<&String>) -> Target {
+    let TargetSpec { url, scheme, tls, host, host_header, path, .. } = spec;
+    let tls = tls.then(|| sni.cloned().unwrap_or(host));
+    Target { url, scheme, address, host: host_header, path, tls }
 }
 
 impl RunArgs {
@@ -157,12 +166,12 @@ impl RunArgs {
             (Some(_), _) => CountOrAuto::Exactly(1),
             (None, processes) => processes,
         };
-        let built_in =
-            self.targets.is_empty().then(|| self.scheme.map_or(Scheme::Ws, Scheme::from));
+        let built_in = self.targets.is_empty().then(|| self.scheme.unwrap_or(SchemeArg::Ws));
         Ok(Draft {
             connect: self.targets.iter().map(|spec| self.connect_address(spec)).collect(),
             targets: self.targets.clone(),
             built_in,
+            sni: self.tls.sni.clone(),
             sources: self.sources(family)?,
             family,
             threads: self.own.threads,
@@ -183,9 +192,10 @@ impl RunArgs {
         })
     }
 
-    fn plan(&self, built_in: Option<Scheme>) -> Result<Plan, CliError> {
+    fn plan(&self, built_in: Option<SchemeArg>) -> Result<Plan, CliError> {
         let scheme = |spec: &TargetSpec| spec.scheme;
-        let ws = self.targets.iter().map(scheme).chain(built_in).any(|s| s == Scheme::Ws);
+        let own = built_in.map(SchemeArg::scheme);
+        let ws = self.targets.iter().map(scheme).chain(own).any(|s| s == Scheme::Ws);
         Ok(Plan {
             seed: self.own.seed.unwrap_or_else(|| fastrand::u32(..).into()),
             targets: Vec::new(),
@@ -210,6 +220,7 @@ impl RunArgs {
             },
             headers: self.headers(ws)?,
             subprotocols: self.subprotocols()?,
+            tls: self.tls_client(built_in)?,
             nodelay: self.nodelay,
             sndbuf_bytes: self.sndbuf,
             rcvbuf_bytes: self.rcvbuf,
@@ -217,6 +228,29 @@ impl RunArgs {
             timer_slack: self.own.timer_slack,
             max_opening: MAX_OPENING,
         })
+    }
+
+    fn tls_client(&self, built_in: Option<SchemeArg>) -> Result<TlsClient, CliError> {
+        if let Some(flag) = self.tls.given()
+            && !self.targets.iter().any(|spec| spec.tls)
+        {
+            let message = format!("{flag} needs a wss:// or tls:// target");
+            return Err(CliError::usage(message, "leave it out, or write wss://"));
+        }
+        let hosts = self.targets.iter().filter(|spec| spec.tls).map(|spec| &spec.host);
+        let asked: Vec<_> = match &self.tls.sni {
+            Some(name) => vec![name],
+            None => hosts.collect(),
+        };
+        if let Some(name) = asked.into_iter().find(|name| !inrush_host::tls::is_name(name)) {
+            let message = format!("'{}' is no name for TLS to ask for", name.escape_default());
+            return Err(CliError::usage(message, "--sni NAME, such as example.com"));
+        }
+        // Our own server has a certificate of its own making.
+        if built_in.is_some() {
+            return Ok(TlsClient { trust: Trust::Anyone, identity: None });
+        }
+        self.tls.read()
     }
 
     fn connect_address(&self, spec: &TargetSpec) -> (String, u16) {

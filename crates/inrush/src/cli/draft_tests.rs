@@ -84,7 +84,7 @@ fn draft_plan(line: &[&str]) -> Plan {
 
 #[test]
 fn without_a_target_our_own_server_is_stormed() {
-    assert_eq!(draft(&[]).built_in, Some(Scheme::Ws));
+    assert_eq!(draft(&[]).built_in, Some(SchemeArg::Ws));
     let plan = draft_plan(&["--scheme", "tcp"]);
     assert_eq!((&*plan.targets[0].url, plan.targets.len()), ("tcp://127.0.0.1:9", 2));
 }

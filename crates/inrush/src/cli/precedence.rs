@@ -5,12 +5,13 @@ use clap::parser::ValueSource;
 use std::ffi::OsString;
 
 /// Arguments of one verb that exclude each other.
-const EXCLUSIVE: [(&str, &str); 5] = [
+const EXCLUSIVE: [(&str, &str); 6] = [
     ("scheme", "targets"),
     ("message_size", "message"),
     ("message_size", "message_file"),
     ("message", "message_file"),
     ("ipv4", "ipv6"),
+    ("cacert", "insecure"),
 ];
 
 /// The definition without the variables of those arguments whose counterpart was typed. clap would

@@ -2,6 +2,7 @@
 
 use crate::cli::source::SourceRange;
 use crate::cli::target::{ConnectTo, TargetSpec};
+use crate::cli::tls::TlsArgs;
 use crate::cli::units;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
@@ -27,7 +28,8 @@ Exit codes: 0 thresholds held, 1 could not finish, 2 usage, 3 host cannot do it,
 #[derive(Clone, Debug, Args)]
 #[command(after_help = AFTER, max_term_width = 96)]
 pub(crate) struct RunArgs {
-    /// tcp://host:port, ws://host[:port]/path; host:port means tcp; none: the built-in server
+    /// tcp://host:port, ws://host[:port]/path, through TLS as tls:// and wss://; host:port means
+    /// tcp; none: the built-in server
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetSpec>,
     /// How the built-in server is stormed when no TARGET is given [default: ws]
@@ -97,7 +99,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::some_time)]
     #[arg(help_heading = "Time-outs", env = "INRUSH_CONNECT_TIMEOUT", hide_env_values = true)]
     pub(crate) connect_timeout: Nanos,
-    /// Limit for the WebSocket upgrade
+    /// Limit for TLS and the WebSocket upgrade
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = units::some_time)]
     #[arg(help_heading = "Time-outs", env = "INRUSH_HANDSHAKE_TIMEOUT", hide_env_values = true)]
     pub(crate) handshake_timeout: Nanos,
@@ -120,6 +122,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     #[arg(help_heading = "WebSocket", env = "INRUSH_ORIGIN", hide_env_values = true)]
     pub(crate) origin: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// Connect from these addresses in turn; may be repeated. Each adds a range of local ports
     #[arg(long, value_name = "IP[-IP]|CIDR", hide_short_help = true)]
@@ -296,6 +301,30 @@ pub(crate) enum FrameArg {
     Binary,
 }
 
+/// `--scheme`: how the built-in server is stormed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemeArg {
+    Ws,
+    Wss,
+    Tcp,
+    Tls,
+}
+
+impl SchemeArg {
+    /// What is spoken.
+    pub(crate) fn scheme(self) -> Scheme {
+        match self {
+            Self::Ws | Self::Wss => Scheme::Ws,
+            Self::Tcp | Self::Tls => Scheme::Tcp,
+        }
+    }
+
+    /// Through TLS.
+    pub(crate) fn tls(self) -> bool {
+        matches!(self, Self::Wss | Self::Tls)
+    }
+}
+
 /// A value of a flag that is a value of the plan.
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident => $plan:ident { $($value:ident),* }) => {
@@ -313,7 +342,6 @@ macro_rules! mirror {
 
 pub(crate) use mirror;
 
-mirror!(/** `--scheme`. */ SchemeArg => Scheme { Ws, Tcp });
 mirror!(/** `--expect`. */ ExpectArg => Expect { Echo, Reply, Push, None });
 mirror!(/** `--close`. */ CloseArg => Ending { Fin, Rst });
 mirror!(/** `--reconnect`. */ ReconnectArg => Reconnect { Never, Failed, Always });

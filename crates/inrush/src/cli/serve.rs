@@ -2,20 +2,22 @@
 
 use crate::cli::CliError;
 use crate::cli::run::{CountOrAuto, Sink, mirror};
+use crate::cli::tls;
 use crate::cli::units::{self, wrong};
 use clap::Args;
 use inrush_core::fault::{Fault, Kind, Select};
-use inrush_core::plan::{Mode, OnEmfile, Proto, Rate};
+use inrush_core::plan::{Identity, Mode, OnEmfile, Proto, Rate};
 use inrush_core::time::Nanos;
 use inrush_core::units::{self as numbers, UnitError};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 const AFTER: &str = "\
 Faults (SELECT: RATIO, every:N, first:N, after:N; default all), e.g. rst-after-accept@5%:
   close-after-accept, rst-after-accept, close-after:TIME, close-after-first-write, leak,
   rst-on-first-byte, close-on-first-byte, garbage-upgrade, drop-reply, delay-reply:TIME,
   duplicate-reply, corrupt-reply, pause:TIME/TIME, slow-accept:RATE, close-mid-write,
-  rst-mid-write, stall-accept, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame,
+  rst-mid-write, stall-accept, stall-tls, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame,
   close-code:N, slow-read, die-after:COUNT|TIME (1m is a minute, 1M a million), fd-limit:COUNT
 
 Examples:
@@ -57,6 +59,15 @@ pub(crate) struct ServeArgs {
     /// Connections open at once, in all
     #[arg(long, value_name = "COUNT", value_parser = units::positive)]
     pub(crate) max_connections: Option<u32>,
+    /// Speak TLS with the certificate in FILE, its chain behind it (PEM)
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_self_signed")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key to it (PEM) [default: in the file of --tls-cert]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Speak TLS with a new certificate that nobody trusts: clients need --insecure
+    #[arg(long)]
+    pub(crate) tls_self_signed: bool,
     /// Misbehave; may be repeated
     #[arg(long = "fault", value_name = "FAULT[@SELECT]", value_parser = fault)]
     pub(crate) faults: Vec<Fault>,
@@ -92,6 +103,8 @@ pub(crate) struct ServeDraft {
     pub(crate) backlog: u32,
     /// At most so many in all; `None` = no limit.
     pub(crate) max_connections: Option<u32>,
+    /// Speak TLS, as this server.
+    pub(crate) tls: Option<Identity>,
     /// How it misbehaves.
     pub(crate) faults: Vec<Fault>,
     /// What it does without descriptors.
@@ -127,16 +140,40 @@ impl ServeArgs {
             push_every,
             backlog: self.backlog,
             max_connections: self.max_connections,
+            tls: self.tls()?,
             faults: self.faults.clone(),
             on_emfile: self.on_emfile.into(),
             seed: self.seed.unwrap_or_else(|| fastrand::u32(..).into()),
             json: self.json.clone(),
         })
     }
+
+    fn tls(&self) -> Result<Option<Identity>, CliError> {
+        let tls = match &self.tls_cert {
+            Some(cert) => Some(tls::identity(cert, self.tls_key.as_ref().unwrap_or(cert))?),
+            None if self.tls_self_signed => Some(self.own_identity()?),
+            None => None,
+        };
+        let stalls = self.faults.iter().any(|fault| fault.kind == Kind::StallTls);
+        if stalls && tls.is_none() {
+            return Err(CliError::usage("--fault stall-tls needs TLS", "add --tls-self-signed"));
+        }
+        Ok(tls)
+    }
+
+    fn own_identity(&self) -> Result<Identity, CliError> {
+        let mut names = vec!["localhost".into(), "127.0.0.1".into(), "::1".into()];
+        let address = self.address.ip();
+        if !address.is_unspecified() && !names.contains(&address.to_string()) {
+            names.push(address.to_string());
+        }
+        inrush_host::tls::self_signed(&names)
+            .map_err(|why| CliError::usage(format!("--tls-self-signed: {why}"), "--tls-cert FILE"))
+    }
 }
 
 /// Names without an argument.
-const PLAIN: [(&str, Kind); 15] = [
+const PLAIN: [(&str, Kind); 16] = [
     ("close-after-accept", Kind::CloseAfterAccept),
     ("rst-after-accept", Kind::RstAfterAccept),
     ("close-after-first-write", Kind::CloseAfterFirstWrite),
@@ -150,6 +187,7 @@ const PLAIN: [(&str, Kind); 15] = [
     ("close-mid-write", Kind::CloseMidWrite),
     ("rst-mid-write", Kind::RstMidWrite),
     ("stall-accept", Kind::StallAccept),
+    ("stall-tls", Kind::StallTls),
     ("half-frame", Kind::HalfFrame),
     ("slow-read", Kind::SlowRead),
 ];

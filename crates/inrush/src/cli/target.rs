@@ -1,4 +1,5 @@
-//! TARGET: `tcp://host:port`, `ws://host[:port]/path`, bare `host:port`. Read, not resolved.
+//! TARGET: `tcp://host:port`, `ws://host[:port]/path`, the same through TLS as `tls://` and
+//! `wss://`, bare `host:port`. Read, not resolved.
 
 use crate::cli::units::wrong;
 use inrush_core::plan::Scheme;
@@ -6,7 +7,8 @@ use inrush_core::units::UnitError;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
-const KNOWN: &str = "known here: tcp://host:port, ws://host[:port]/path, host:port (tcp)";
+const KNOWN: &str = "known here: tcp://host:port, tls://host:port, ws://host[:port]/path, \
+                     wss://host[:port]/path, host:port (tcp)";
 
 /// One target as it was typed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(crate) struct TargetSpec {
     pub(crate) url: String,
     /// Protocol.
     pub(crate) scheme: Scheme,
+    /// Through TLS.
+    pub(crate) tls: bool,
     /// Name or address to resolve, without brackets.
     pub(crate) host: String,
     /// Port, the protocol's own when none was typed.
@@ -36,9 +40,9 @@ impl FromStr for TargetSpec {
         {
             return wrong(format!("{bad:?} cannot be in a target"), "percent-encode it");
         }
-        let (scheme, rest, typed) = match text.split_once("://") {
+        let ((scheme, tls), rest, typed) = match text.split_once("://") {
             Some((scheme, rest)) => (known(scheme, rest)?, rest, true),
-            None => (Scheme::Tcp, text, false),
+            None => ((Scheme::Tcp, false), text, false),
         };
         if rest.contains('#') {
             return wrong("a target has no fragment", "leave out '#' and what follows");
@@ -59,18 +63,19 @@ impl FromStr for TargetSpec {
         let (host, port) = host_and_port(address)?;
         let port = match (port, scheme) {
             (Some(port), _) => port,
+            (None, Scheme::Ws) if tls => 443,
             (None, Scheme::Ws) => 80,
             (None, Scheme::Tcp) => {
-                return wrong(
-                    "a port is missing",
-                    format!("write {address}:PORT or ws://{address}/"),
-                );
+                let ws = if tls { "wss" } else { "ws" };
+                let hint = format!("write {address}:PORT or {ws}://{address}/");
+                return wrong("a port is missing", hint);
             }
         };
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Self {
             url: crate::show::secret::url(text),
             scheme,
+            tls,
             host,
             port,
             host_header: address.to_owned(),
@@ -80,14 +85,15 @@ impl FromStr for TargetSpec {
     }
 }
 
-fn known(scheme: &str, rest: &str) -> Result<Scheme, UnitError> {
+/// The protocol, and whether it goes through TLS.
+fn known(scheme: &str, rest: &str) -> Result<(Scheme, bool), UnitError> {
     match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => Ok(Scheme::Tcp),
-        "ws" => Ok(Scheme::Ws),
+        "tcp" => Ok((Scheme::Tcp, false)),
+        "tls" => Ok((Scheme::Tcp, true)),
+        "ws" => Ok((Scheme::Ws, false)),
+        "wss" => Ok((Scheme::Ws, true)),
         "http" => wrong("unknown scheme 'http'", format!("write ws://{rest}")),
-        scheme @ ("wss" | "tls" | "https") => {
-            wrong(format!("scheme '{scheme}' is not in this version: it has no TLS"), KNOWN)
-        }
+        "https" => wrong("unknown scheme 'https'", format!("write wss://{rest}")),
         other => wrong(format!("unknown scheme '{other}'"), KNOWN),
     }
 }
@@ -199,10 +205,13 @@ mod tests {
             ("ws://[::1]:8080/", Scheme::Ws, "::1", 8080, "[::1]:8080", "/"),
             ("[::1]:8080", Scheme::Tcp, "::1", 8080, "[::1]:8080", "/"),
             ("ws://[::1]", Scheme::Ws, "::1", 80, "[::1]", "/"),
+            ("wss://h/x", Scheme::Ws, "h", 443, "h", "/x"),
+            ("tls://h:993", Scheme::Tcp, "h", 993, "h:993", "/"),
         ] {
             let spec: TargetSpec = text.parse().unwrap();
             let seen = (spec.scheme, &*spec.host, spec.port, &*spec.host_header, &*spec.path);
             assert_eq!(seen, (scheme, host, port, header, path), "{text}");
+            assert_eq!(spec.tls, text.starts_with("wss") || text.starts_with("tls"));
         }
         let spec: TargetSpec = "ws://me:secret@h/".parse().unwrap();
         assert_eq!((&*spec.url, spec.userinfo.as_deref()), ("ws://***@h/", Some("me:secret")));
@@ -211,8 +220,9 @@ mod tests {
     #[test]
     fn targets_that_are_refused() {
         for (text, message, hint) in [
-            ("wss://h/", "not in this version", "ws://"),
-            ("tls://h:1", "not in this version", "tcp://"),
+            ("https://h/x", "unknown scheme", "write wss://h/x"),
+            ("tls://h", "port is missing", "wss://h/"),
+            ("tls://h:1/x", "no path", "leave the path out"),
             ("http://h/x", "unknown scheme", "write ws://h/x"),
             ("udp://h:1", "unknown scheme 'udp'", "known here"),
             ("localhost", "port is missing", "ws://localhost/"),

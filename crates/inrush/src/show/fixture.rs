@@ -24,6 +24,7 @@ fn plan(connections: u32, schedule: Schedule) -> Plan {
         targets: vec![Target {
             url: "ws://10.0.0.5:8080/ws".into(),
             scheme: Scheme::Ws,
+            tls: None,
             address: ([10, 0, 0, 5], 8080).into(),
             host: "10.0.0.5:8080".into(),
             path: "/ws".into(),
@@ -49,6 +50,7 @@ fn plan(connections: u32, schedule: Schedule) -> Plan {
         },
         headers: vec![],
         subprotocols: vec![],
+        tls: TlsClient::default(),
         nodelay: true,
         sndbuf_bytes: None,
         rcvbuf_bytes: None,

@@ -28,6 +28,9 @@ pub(crate) struct Document<'a> {
     diagnoses: Vec<failures::Diagnosed<'a>>,
     failures: failures::Failures,
     latency: latency::Latencies,
+    /// Only of a run that shook hands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls>,
     messages: Messages,
     client: Client<'a>,
     kernel: Kernel<'a>,
@@ -49,6 +52,12 @@ struct Run<'a> {
     command: Vec<String>,
     stopped_by: &'static str,
     repeat: Repeat,
+}
+
+#[derive(Debug, Serialize)]
+struct Tls {
+    handshakes_full: u64,
+    handshakes_resumed: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -197,6 +206,7 @@ pub(crate) fn document(report: &Report) -> Document<'_> {
         diagnoses: report.diagnoses.iter().map(|d| failures::diagnosed(report, d)).collect(),
         failures: failures::failures(report),
         latency: latency::latencies(report),
+        tls: tls(report),
         messages: messages(report),
         client: client(report),
         kernel: kernel(report),
@@ -383,6 +393,12 @@ fn environment(report: &Report) -> Environment<'_> {
         limits: &place.limits,
         sysctl: &place.sysctl,
     }
+}
+
+fn tls(report: &Report) -> Option<Tls> {
+    let counts = &report.totals.counts;
+    let some = counts.tls_full + counts.tls_resumed > 0;
+    some.then_some(Tls { handshakes_full: counts.tls_full, handshakes_resumed: counts.tls_resumed })
 }
 
 #[cfg(test)]

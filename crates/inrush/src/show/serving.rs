@@ -20,6 +20,10 @@ pub(crate) fn first_line(draft: &ServeDraft, address: SocketAddr, descriptors: u
         Proto::Tcp => "tcp",
         Proto::Ws => "ws",
     };
+    let proto = match draft.tls {
+        Some(_) => format!("{proto} through TLS"),
+        None => proto.to_owned(),
+    };
     let faults = match draft.faults.len() {
         0 => String::new(),
         1 => format!("   1 fault (seed {})", draft.seed),

@@ -56,7 +56,8 @@ pub(crate) fn run(args: &RunArgs, global: &Global, command: &[String]) -> Result
     if !global.quiet {
         chosen.said.iter().for_each(|line| out::eprint(&format!("inrush: {line}\n")));
     }
-    let server = draft.built_in.map(|_| BuiltIn::start(draft.connections())).transpose()?;
+    let server =
+        draft.built_in.map(|kind| BuiltIn::start(draft.connections(), kind.tls())).transpose()?;
     let addresses = server.as_ref().map_or(chosen.addresses, |server| vec![server.address]);
     let plan = planned(&draft, &addresses)?;
     let options = Options {

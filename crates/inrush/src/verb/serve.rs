@@ -72,6 +72,7 @@ fn options(draft: &ServeDraft) -> Options {
             seed: draft.seed,
             mode: draft.mode,
             proto: draft.proto,
+            tls: draft.tls.clone(),
             greeting: draft.greeting.clone(),
             push_every: draft.push_every,
             max_connections: draft.max_connections.unwrap_or(0),

@@ -1,5 +1,6 @@
 //! End to end: the built program against this kernel, and against servers that fail on purpose.
 
+mod authority;
 mod tidy;
 mod harness;
 mod report;

@@ -14,3 +14,4 @@ mod queue;
 mod refusals;
 mod refused;
 mod stopping;
+mod tls;

@@ -8,6 +8,8 @@ use crate::time::Nanos;
 pub(super) enum State {
     /// connect() is under way.
     Connect,
+    /// TLS shakes hands.
+    Tls,
     /// The upgrade request is out.
     Upgrade,
     /// In use.
@@ -43,6 +45,10 @@ pub(super) const AGAIN: u16 = 128;
 pub(super) const CONTROL: u16 = 256;
 /// Something was written in this batch.
 pub(super) const WROTE: u16 = 512;
+/// What it reads and writes is not what is on the wire: TLS lies between.
+pub(super) const SECURE: u16 = 1024;
+/// The peer's close_notify has come.
+pub(super) const NOTIFIED: u16 = 2048;
 
 /// One connection: 96 B, held by a test.
 #[derive(Clone, Copy, Debug)]
@@ -114,7 +120,7 @@ impl Conn {
 
     #[inline]
     pub(super) fn opening(&self) -> bool {
-        matches!(self.state, State::Connect | State::Upgrade)
+        matches!(self.state, State::Connect | State::Tls | State::Upgrade)
     }
 
     /// Messages without an answer, those that were overtaken not counted.

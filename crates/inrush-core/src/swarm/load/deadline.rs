@@ -37,7 +37,7 @@ impl LoadSwarm {
         let Some((slot, _)) = self.wheel.pop(now) else { return false };
         self.begin_batch(slot);
         match self.conns[slot as usize].state {
-            State::Connect | State::Upgrade => self.wake_opening(now, slot, orders),
+            State::Connect | State::Tls | State::Upgrade => self.wake_opening(now, slot, orders),
             State::Open => self.wake_open(now, slot, orders),
             State::Closing => self.wake_closing(now, slot, orders),
             State::Dying if self.due(slot) <= now => self.order_look(self.id(slot), orders),
@@ -54,7 +54,9 @@ impl LoadSwarm {
         let limits = &self.shard.plan.timeouts;
         match c.state {
             State::Connect => self.patience(c).min(c.born + limits.connect),
-            State::Upgrade => self.patience(c).min(c.since + limits.handshake),
+            State::Tls | State::Upgrade => {
+                self.patience(c).min(c.connected_at() + limits.handshake)
+            }
             State::Open => self.due_open(slot, c),
             State::Closing if c.is(OVERDUE) => c.since + CLOSE_WAIT,
             State::Closing => c.since + CLOSE_PATIENCE,
@@ -117,11 +119,11 @@ impl LoadSwarm {
         let limits = &self.shard.plan.timeouts;
         let over = match c.state {
             State::Connect => c.born + limits.connect,
-            _ => c.since + limits.handshake,
+            _ => c.connected_at() + limits.handshake,
         };
         if over <= now {
-            let upgrade = c.state == State::Upgrade;
-            self.snapshot.counts.handshakes_timed_out += u64::from(upgrade);
+            let handshake = c.state != State::Connect;
+            self.snapshot.counts.handshakes_timed_out += u64::from(handshake);
             self.fail(now, self.id(slot), Op::Deadline, Outcome::TimedOut, orders);
         } else if self.window != u32::MAX && !c.is(OVERDUE) && c.born + PATIENCE <= now {
             c.flags |= OVERDUE;

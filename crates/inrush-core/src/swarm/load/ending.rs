@@ -1,10 +1,10 @@
 //! How connections end: by us, in order; or failed, with their last words and a last look.
 
-use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, OVERDUE, State};
+use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, NOTIFIED, OVERDUE, SECURE, State};
 use super::{LoadSwarm, Stage};
 use crate::errno::Errno;
 use crate::failure::{
-    Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, tcp_state,
+    Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, TlsError, tcp_state,
 };
 use crate::plan::Reconnect;
 use crate::protocol::ws_frame::{Decoder, Event, Role, close_code, opcode};
@@ -53,7 +53,10 @@ impl LoadSwarm {
     ) {
         self.begin_batch(id.slot);
         let c = &self.conns[id.slot as usize];
-        let mid_message = c.rx.mid_message() || c.state == State::Upgrade || c.outstanding() > 0;
+        // Without a close_notify nobody knows whether all was said (RFC 8446 §6.1).
+        let cut = c.is(SECURE) && !c.is(NOTIFIED);
+        let handshake = matches!(c.state, State::Tls | State::Upgrade);
+        let mid_message = c.rx.mid_message() || handshake || c.outstanding() > 0 || cut;
         let outcome = errno.map_or(Outcome::Eof { mid_message }, Outcome::Errno);
         match c.state {
             State::Closing => self.finish(now, id, false, orders),
@@ -70,15 +73,35 @@ impl LoadSwarm {
                 self.book(now, id, None);
             }
             State::Connect => self.ended_connecting(now, id, outcome, orders),
-            State::Upgrade | State::Open if op == Op::Write => {
+            State::Tls | State::Upgrade | State::Open if op == Op::Write => {
                 // What the peer said before may still lie unread: 200 of 200 (FAILURES §0.2).
                 self.die(now, id, op, outcome, &[]);
                 orders.push(Order::ReadOn(id, true));
             }
-            State::Upgrade | State::Open => {
+            State::Tls | State::Upgrade | State::Open => {
                 self.die(now, id, op, outcome, &[]);
                 self.order_look(id, orders);
             }
+        }
+    }
+
+    /// TLS ended it, in its hand-shake or later: an alert may come at any time.
+    pub(super) fn ended_by_tls(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        error: TlsError,
+        words: &[u8],
+        orders: &mut Orders,
+    ) {
+        match self.conns[id.slot as usize].state {
+            State::Closing => self.finish(now, id, false, orders),
+            State::Connect | State::Tls | State::Upgrade | State::Open => {
+                self.die(now, id, Op::Decode, Outcome::Tls(error), words);
+                self.order_look(id, orders);
+            }
+            State::Dying => self.order_look(id, orders),
+            State::Looking | State::Gone => {}
         }
     }
 
@@ -206,7 +229,7 @@ impl LoadSwarm {
             peer: look.as_ref().map_or(Peer::Unseen, |look| look.peer),
             fin_seen,
             heard: dying.heard,
-            spoke: c.bytes_out > 0,
+            spoke: c.bytes_out > 0 || c.is(SECURE),
         };
         let failure = Failure {
             at: dying.at,
@@ -280,7 +303,7 @@ impl LoadSwarm {
                     self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
                 }
                 State::Open => self.begin_close(now, id, orders),
-                State::Connect | State::Upgrade => self.abandon(id, orders),
+                State::Connect | State::Tls | State::Upgrade => self.abandon(id, orders),
                 _ => continue,
             }
             self.stage = Stage::Closing(slot + 1);
@@ -346,9 +369,11 @@ impl LoadSwarm {
     fn phase(&self, slot: u32) -> Phase {
         let c = &self.conns[slot as usize];
         match c.state {
+            State::Connect if c.is(CONNECTED) && self.is_tls(slot) => Phase::Tls,
             State::Connect if c.is(CONNECTED) && self.is_ws(slot) => Phase::Upgrade,
             State::Connect if c.is(CONNECTED) => Phase::Open,
             State::Connect => Phase::Connect,
+            State::Tls => Phase::Tls,
             State::Upgrade => Phase::Upgrade,
             State::Open => Phase::Open,
             State::Closing => Phase::Close,

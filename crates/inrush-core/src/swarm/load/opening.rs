@@ -1,6 +1,6 @@
 //! From nothing to open: connect, upgrade request, its answer.
 
-use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, OWED, State};
+use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, OWED, SECURE, State};
 use super::{LoadSwarm, Stage, size};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::pace::draw;
@@ -78,6 +78,34 @@ impl LoadSwarm {
         c.flags |= CONNECTED;
         self.snapshot.counts.connected += 1;
         self.snapshot.latencies.connect.record(took);
+        if self.is_tls(id.slot) {
+            let c = &mut self.conns[id.slot as usize];
+            c.state = State::Tls;
+            c.flags |= SECURE;
+            // A first life is another machine to the server; a later one has been there before.
+            let resume = c.generation > 1;
+            orders.push(Order::Secure { id, target: self.target(id.slot), resume });
+            self.arm(now, id.slot);
+        } else {
+            self.begin_to_speak(now, id, orders);
+        }
+    }
+
+    /// TLS has shaken hands: from here on it is like any other.
+    pub(super) fn secured(&mut self, now: Nanos, id: ConnId, resumed: bool, orders: &mut Orders) {
+        let c = &mut self.conns[id.slot as usize];
+        if c.state != State::Tls {
+            return;
+        }
+        self.snapshot.latencies.tls.record(now - c.since);
+        c.since = now;
+        let counts = &mut self.snapshot.counts;
+        counts.tls_resumed += u64::from(resumed);
+        counts.tls_full += u64::from(!resumed);
+        self.begin_to_speak(now, id, orders);
+    }
+
+    fn begin_to_speak(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
         if self.is_ws(id.slot) {
             self.conns[id.slot as usize].state = State::Upgrade;
             self.put_request(id, None, orders);
@@ -187,7 +215,8 @@ impl LoadSwarm {
     /// It is open: its schedule begins.
     pub(super) fn opened(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
         self.leave_opening(id.slot);
-        let ws = self.is_ws(id.slot);
+        // Who has shaken hands with us has shown itself.
+        let shown = self.is_ws(id.slot) || self.conns[id.slot as usize].is(SECURE);
         let number = self.shard.number(id.slot);
         let first = match self.shard.plan.messages.schedule {
             Schedule::Every(gap) => {
@@ -201,15 +230,15 @@ impl LoadSwarm {
         c.state = State::Open;
         let setup = now - c.born;
         c.since = first;
-        if ws {
+        if shown {
             c.flags |= CONFIRMED;
         } else if matches!(self.stage, Stage::Quiet(_)) {
             self.late = Some(now);
         }
         let (counts, gauges) = (&mut self.snapshot.counts, &mut self.snapshot.gauges);
         counts.opened += 1;
-        counts.confirmed += u64::from(ws);
-        gauges.unconfirmed += u64::from(!ws);
+        counts.confirmed += u64::from(shown);
+        gauges.unconfirmed += u64::from(!shown);
         gauges.open += 1;
         gauges.open_peak = gauges.open_peak.max(gauges.open);
         self.snapshot.latencies.setup.record(setup);

@@ -45,7 +45,7 @@ impl LoadSwarm {
             State::Closing => self.frames(now, id, bytes, orders),
             State::Upgrade => self.answer(now, id, bytes, orders),
             State::Dying => self.last_words(id, bytes, orders),
-            State::Connect | State::Looking | State::Gone => {}
+            State::Connect | State::Tls | State::Looking | State::Gone => {}
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) enum State {
     /// No connection: the slot is in the free list.
     #[default]
     Free,
+    /// TLS shakes hands.
+    Securing,
     /// The protocol is not known, or the upgrade request is not whole.
     Fresh,
     /// The answer to the upgrade is held back.
@@ -173,25 +175,32 @@ impl ServeSwarm {
         } else if self.fault(slot, |k| matches!(k, Kind::CloseAfterAccept)).is_some() {
             self.commit();
             self.close(slot, Close::Fin, orders);
+        } else if self.plan.tls.is_some() {
+            self.secure(slot, orders);
         } else {
-            self.deafen(now, slot, orders);
-            match self.plan.proto {
-                Proto::Tcp => self.enter_tcp(now, slot),
-                Proto::Auto => {
-                    self.opened(slot);
-                    if self.plan.mode == Mode::Push {
-                        self.alarm(slot, now + SNIFF_PATIENCE, Alarm::TakeAsTcp);
-                    }
-                }
-                Proto::Ws => {}
-            }
-            if self.plan.proto != Proto::Ws {
-                self.greet(now, slot, orders);
-            }
+            self.welcome(now, slot, orders);
         }
         if self.gate.dies_at(self.accepted) {
             self.commit();
             orders.push(Order::Die);
+        }
+    }
+
+    /// It can be spoken to.
+    pub(super) fn welcome(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
+        self.deafen(now, slot, orders);
+        match self.plan.proto {
+            Proto::Tcp => self.enter_tcp(now, slot),
+            Proto::Auto => {
+                self.opened(slot);
+                if self.plan.mode == Mode::Push {
+                    self.alarm(slot, now + SNIFF_PATIENCE, Alarm::TakeAsTcp);
+                }
+            }
+            Proto::Ws => {}
+        }
+        if self.plan.proto != Proto::Ws {
+            self.greet(now, slot, orders);
         }
     }
 
@@ -205,9 +214,10 @@ impl ServeSwarm {
 
     /// Bytes came.
     pub(super) fn heard(&mut self, now: Nanos, slot: u32, bytes: &[u8], orders: &mut Orders) {
+        if self.plan.tls.is_none() {
+            self.count_in(slot, u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        }
         let conn = self.conn(slot);
-        let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        conn.bytes_in = conn.bytes_in.saturating_add(count);
         if conn.faults != 0 && self.fault(slot, |k| matches!(k, Kind::RstOnFirstByte)).is_some() {
             self.commit();
             return self.close(slot, Close::Rst, orders);
@@ -220,8 +230,14 @@ impl ServeSwarm {
             State::Stalled => self.keep_parts(slot, bytes, orders),
             State::Tcp => self.stream(now, slot, bytes, orders),
             State::Ws | State::Parting => self.frames(now, slot, bytes, orders),
-            State::Mute | State::Gone | State::Free => {}
+            State::Securing | State::Mute | State::Gone | State::Free => {}
         }
+    }
+
+    /// So many bytes came off the wire.
+    pub(super) fn count_in(&mut self, slot: u32, bytes: u32) {
+        let conn = self.conn(slot);
+        conn.bytes_in = conn.bytes_in.saturating_add(bytes);
     }
 
     /// A read of a bare stream is a message: there are no others.
@@ -245,6 +261,7 @@ impl ServeSwarm {
         let whole = match conn.state {
             State::Fresh => self.rare.get(&slot).is_none_or(|rare| rare.parts.is_empty()),
             State::Ws => !conn.decoder.mid_message(),
+            State::Securing => conn.bytes_in == 0,
             _ => true,
         };
         if !whole && conn.ending == Ending::None {
@@ -282,6 +299,7 @@ impl ServeSwarm {
         let websocket = self.plan.proto == Proto::Ws;
         let phase = match self.conn(slot).state {
             State::Fresh | State::Stalled if websocket => Phase::Upgrade,
+            State::Securing => Phase::Tls,
             State::Parting => Phase::Close,
             _ => Phase::Open,
         };

@@ -30,6 +30,7 @@ pub(super) fn plan() -> Serve {
         seed: 7,
         mode: Mode::Echo,
         proto: Proto::Auto,
+        tls: None,
         greeting: vec![],
         push_every: Nanos::from_secs(1),
         max_connections: 0,

@@ -3,6 +3,7 @@
 
 use super::kernel::Kernel;
 use super::role::Role;
+use super::secure::Layer;
 use super::socket::{Pid, Ready, SockId};
 use inrush_core::errno::Errno;
 use inrush_core::evidence::{Fact, Source};
@@ -10,7 +11,7 @@ use inrush_core::failure::Op;
 use inrush_core::snapshot::Snapshot;
 use inrush_core::swarm::{Close, Command, ConnId, Input, Order, Orders, Step};
 use inrush_core::time::Nanos;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 const BUFFERS_IN_A_ROW: usize = 4;
@@ -71,6 +72,8 @@ pub(crate) struct Process {
     pub(crate) blind: bool,
     /// Socket of each connection's number, for a test that looks at the wire.
     pub(crate) lives: Vec<(ConnId, SockId)>,
+    /// Connections with TLS, by slot.
+    pub(super) layers: BTreeMap<u32, Layer>,
     targets: Vec<SocketAddr>,
     sources: Vec<IpAddr>,
     next: Next,
@@ -81,7 +84,7 @@ pub(crate) struct Process {
     paused: BTreeSet<u32>,
     blocked: Option<u32>,
     ready: Vec<ConnId>,
-    orders: Orders,
+    pub(super) orders: Orders,
     said_exhausted: bool,
     next_interval: Nanos,
     last_sent: Nanos,
@@ -105,6 +108,7 @@ impl Process {
             buffer: 64 << 10,
             blind: false,
             lives: Vec::new(),
+            layers: BTreeMap::new(),
             targets: Vec::new(),
             sources: Vec::new(),
             next: Next::Poll,
@@ -246,7 +250,12 @@ impl Process {
                 Err(errno) => Input::Failed(Op::Read, errno),
             };
             let more = matches!(got, Ok(n) if n > 0 && (n == buffer.len() || last));
-            self.role.handle(self.clock, id, input, &mut self.orders);
+            match input {
+                Input::Bytes(wire) if self.layers.contains_key(&id.slot) => {
+                    self.unwrap(kernel, id, wire);
+                }
+                input => self.role.handle(self.clock, id, input, &mut self.orders),
+            }
             self.carry_out(kernel);
             if !more {
                 return;
@@ -255,7 +264,7 @@ impl Process {
         self.ready.push(id);
     }
 
-    fn carry_out(&mut self, kernel: &mut Kernel) {
+    pub(super) fn carry_out(&mut self, kernel: &mut Kernel) {
         while !self.orders.list.is_empty() {
             let batch = std::mem::take(&mut self.orders);
             self.blocked = None;
@@ -273,7 +282,11 @@ impl Process {
                 self.write(kernel, id, bytes);
             }
             Order::Open { id, source, target } => self.open(kernel, id, source, target),
+            Order::Secure { id, target, .. } => self.secure(kernel, id, target == u16::MAX),
             Order::Close(id, how) => {
+                if how != Close::Rst {
+                    self.notify(kernel, id);
+                }
                 self.close(kernel, id, how);
                 if how != Close::Half {
                     self.role.closed(self.clock, id, &mut self.orders);
@@ -365,6 +378,7 @@ impl Process {
             self.sockets[id.slot as usize] = None;
             self.open -= 1;
             self.paused.remove(&id.slot);
+            self.layers.remove(&id.slot);
         }
     }
 
@@ -455,7 +469,11 @@ impl Process {
         self.open_max = self.open_max.max(self.open);
     }
 
-    fn sock(&self, id: ConnId) -> Option<SockId> {
+    pub(super) fn now(&self) -> Nanos {
+        self.clock
+    }
+
+    pub(super) fn sock(&self, id: ConnId) -> Option<SockId> {
         self.sockets.get(id.slot as usize).copied().flatten()
     }
 

@@ -2,6 +2,7 @@
 //! role of the core but its frames' decoder.
 
 use super::role::Role;
+use super::secure::HELLO;
 use inrush_core::protocol::ws_frame::{Decoder, Event, Role as Side, apply_mask, put_head};
 use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
 use inrush_core::swarm::{Close, ConnId, Input, Order, Orders, Step};
@@ -21,6 +22,8 @@ pub(crate) enum Act {
     AwaitUnread,
     Say(Vec<u8>),
     Wait(Nanos),
+    /// Reads a TLS client's first message.
+    ReadHello,
     /// Echoes so many messages of a bare stream, of this size.
     EchoStream(u32, usize),
     /// Echoes so many messages of a WebSocket; answers no ping and no Close.
@@ -123,7 +126,12 @@ impl Scripted {
 fn needs_bytes(act: &Act) -> bool {
     matches!(
         act,
-        Act::ReadRequest | Act::ReadKey | Act::EchoStream(..) | Act::EchoFrames(_) | Act::Drain
+        Act::ReadRequest
+            | Act::ReadKey
+            | Act::ReadHello
+            | Act::EchoStream(..)
+            | Act::EchoFrames(_)
+            | Act::Drain
     )
 }
 
@@ -135,6 +143,11 @@ impl Guest {
     /// Whether this act is done; if not, it goes on when something happens.
     fn done(&mut self, act: &Act, now: Nanos, id: ConnId, orders: &mut Orders) -> bool {
         match act {
+            Act::ReadHello => {
+                let came = self.heard[self.used..].starts_with(HELLO);
+                self.used += if came { HELLO.len() } else { 0 };
+                came
+            }
             Act::ReadRequest => match read_request(&self.heard[self.used..]) {
                 Asked::Upgrade { key, len, .. } => {
                     self.key = key.to_vec();
@@ -298,7 +311,12 @@ impl Role for Scripted {
                 }
                 guest.acts.pop_front();
             }
-            Input::SelfConnected => {}
+            // Scripts say their records by hand.
+            Input::SelfConnected
+            | Input::Wire(_)
+            | Input::Secured { .. }
+            | Input::Notified
+            | Input::Tls(..) => {}
         }
         self.go_on(id.slot, orders);
     }

@@ -3,6 +3,7 @@
 use super::*;
 use inrush_core::plan::{
     Ending, Expect, Messages, Payload, Rate, Reconnect, Schedule, Scheme, Target, Timeouts,
+    TlsClient,
 };
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -12,7 +13,14 @@ fn plan(address: SocketAddr) -> Plan {
     let second = Nanos::from_secs(1);
     Plan {
         seed: 7,
-        targets: vec![Target { url, scheme: Scheme::Tcp, address, host, path: "/".into() }],
+        targets: vec![Target {
+            url,
+            scheme: Scheme::Tcp,
+            address,
+            host,
+            path: "/".into(),
+            tls: None,
+        }],
         sources: vec![],
         connections: 1,
         connect_rate: Rate::Max,
@@ -30,6 +38,7 @@ fn plan(address: SocketAddr) -> Plan {
         timeouts: Timeouts { connect: second, handshake: second, reply: second },
         headers: vec![],
         subprotocols: vec![],
+        tls: TlsClient::default(),
         nodelay: true,
         sndbuf_bytes: None,
         rcvbuf_bytes: None,

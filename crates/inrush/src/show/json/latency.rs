@@ -61,7 +61,7 @@ pub(super) fn latencies(report: &Report) -> Latencies {
     Latencies {
         connect: distribution(&latencies.connect),
         resolve: distribution(&Latency::of(&report.resolve)),
-        tls: None,
+        tls: distribution(&latencies.tls),
         upgrade: distribution(&latencies.upgrade),
         setup: distribution(&latencies.setup),
         rtt: distribution(&latencies.rtt),

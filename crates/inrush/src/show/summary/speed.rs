@@ -13,6 +13,7 @@ const TRUST: &str = "1 ms";
 
 pub(super) fn render(report: &Report, page: &mut Page) {
     latencies(report, page);
+    tls_handshakes(report, page);
     handshake_limits(report, page);
     messages(report, page);
     this_host(report, page);
@@ -24,6 +25,7 @@ fn latencies(report: &Report, page: &mut Page) {
     let rows = [
         ("resolve", &resolve),
         ("connect", &all.connect),
+        ("tls", &all.tls),
         ("upgrade", &all.upgrade),
         ("round trip", &all.rtt),
     ];
@@ -61,6 +63,20 @@ fn latencies(report: &Report, page: &mut Page) {
     if corrected && all.rtt.count() > 0 {
         page.wrap("  ", "  ", "round trip is counted from the intended send time");
     }
+    page.blank();
+}
+
+fn tls_handshakes(report: &Report, page: &mut Page) {
+    let counts = &report.totals.counts;
+    if counts.tls_full + counts.tls_resumed == 0 {
+        return;
+    }
+    let (full, resumed) = (number::count(counts.tls_full), number::count(counts.tls_resumed));
+    page.wrap(
+        "TLS        ",
+        "           ",
+        &format!("full hand-shakes {full} · resumed {resumed}"),
+    );
     page.blank();
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct BuiltIn {
 
 impl BuiltIn {
     /// Starts it with room for so many connections.
-    pub(crate) fn start(connections: u32) -> Result<Self, Problem> {
+    pub(crate) fn start(connections: u32, tls: bool) -> Result<Self, Problem> {
         let limit = limits::nofile().1;
         let needed = processes_needed(u64::from(connections), limit);
         // One to spare: processes do not fill to the last descriptor at the same moment.
@@ -34,6 +34,7 @@ impl BuiltIn {
         let program = std::env::current_exe().map_err(|error| problem(&error.to_string()))?;
         let mut child = Command::new(program)
             .args(["serve", "127.0.0.1:0", "--quiet", "--processes", &processes.to_string()])
+            .args(tls.then_some("--tls-self-signed"))
             .env(PARENT, std::process::id().to_string())
             .env_remove("INRUSH_QUIET")
             .stdin(Stdio::null())

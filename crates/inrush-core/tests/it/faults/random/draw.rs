@@ -133,6 +133,7 @@ fn random_serve(chance: &mut Chance) -> Serve {
         seed: chance.next(),
         mode: chance.pick(&[Mode::Echo, Mode::Echo, Mode::Echo, Mode::Sink, Mode::Push]),
         proto: chance.pick(&[Proto::Auto, Proto::Auto, Proto::Ws, Proto::Tcp]),
+        tls: None,
         greeting: chance.pick(&[vec![], vec![], b"good morning".to_vec()]),
         push_every: ms(chance, 10, 200),
         max_connections: chance.pick(&[0, 0, 0, 4]),

@@ -1,0 +1,196 @@
+//! A certificate was not accepted: the server's by us, or ours by the server.
+
+use super::claim::{Claim, Pool};
+use super::words::{self, count};
+use super::{Cause, Scenario, seen};
+use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::failure::{
+    CertificateFault as Fault, Class, Outcome, TlsError, alert_name, is_about_certificates,
+};
+use crate::tally::Row;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub(super) static CAUSE: Cause = Cause {
+    id: "tls-certificate",
+    culprit: Culprit::Server,
+    what: "The server's certificate was not accepted",
+    unsure: None,
+    same_as: &[
+        "Go \"x509: certificate signed by unknown authority\", \"remote error: tls: bad certificate\"",
+        "Node \"SELF_SIGNED_CERT_IN_CHAIN\", \"CERT_HAS_EXPIRED\", \"ERR_TLS_CERT_ALTNAME_INVALID\"",
+        "Java \"PKIX path building failed: unable to find valid certification path\"",
+        "Python \"CERTIFICATE_VERIFY_FAILED\", \"TLSV13_ALERT_CERTIFICATE_REQUIRED\"",
+        "Rust \"invalid peer certificate: UnknownIssuer\"",
+        "curl \"(60) SSL certificate problem: certificate has expired\"",
+    ],
+    scenario: Scenario::Repro {
+        name: "tls-certificate",
+        says: "A server shows a certificate that nobody trusted has signed",
+        class: Class::TlsCertInvalid,
+    },
+    recognise,
+};
+
+fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let theirs = pool.take(|row| fault(row).is_some());
+    let ours = pool.take(|row| refused_ours(row).is_some());
+    match (theirs, ours) {
+        (Some(theirs), None) => Some(not_trusted(case, theirs)),
+        (None, Some(ours)) => Some(not_shown(case, ours)),
+        (theirs, ours) => Claim::join(
+            theirs.map(|claim| not_trusted(case, claim)),
+            ours.map(|claim| not_shown(case, claim)),
+        ),
+    }
+}
+
+/// What our verifier said.
+fn fault(row: &Row) -> Option<Fault> {
+    match row.key.signature.outcome {
+        Outcome::Tls(TlsError::Certificate(fault)) => Some(fault),
+        _ => None,
+    }
+}
+
+/// The alert by which the server refused our certificate, or that we have none.
+fn refused_ours(row: &Row) -> Option<u8> {
+    match row.key.signature.outcome {
+        Outcome::Tls(TlsError::Alert(alert)) if is_about_certificates(alert) => Some(alert),
+        _ => None,
+    }
+}
+
+fn not_trusted(case: &Case<'_>, claim: Claim) -> Claim {
+    let mut faults: BTreeMap<Fault, u64> = BTreeMap::new();
+    for row in &claim.rows {
+        *faults.entry(fault(row).unwrap_or(Fault::Other)).or_default() += row.count;
+    }
+    let list: Vec<String> =
+        faults.iter().map(|(fault, n)| format!("{} ({})", fault.name(), count(*n))).collect();
+    let most = faults.iter().max_by_key(|(_, n)| **n).map_or(Fault::Other, |(fault, _)| *fault);
+    let address = seen::first_address(case, &claim.rows);
+    let name = name_of(case, &claim.rows);
+    let mut claim =
+        claim.sure(Confidence::Proven).says(format!("the verifier said: {}", list.join(", ")));
+    if let Some(words) = seen::last_words(&claim.rows) {
+        claim = claim.says(format!("in its words: \"{}\"", words::shown(&words)));
+    }
+    let show = format!(
+        "openssl s_client -connect {}:{} -servername {name} -showcerts </dev/null | \
+         openssl x509 -noout -subject -issuer -dates -ext subjectAltName",
+        words::ip(address),
+        words::port(address)
+    );
+    let claim = claim.remedy("client-host", "see what it shows: names, dates, issuer", show);
+    let claim = match most {
+        Fault::Expired | Fault::NotYetValid => claim
+            .remedy("server-host", "renew it", "certbot renew && systemctl reload SERVICE")
+            .remedy("client-host", "make sure that this clock is right", "timedatectl"),
+        Fault::WrongName => claim.remedy(
+            "run",
+            "if another name is meant, ask for that one",
+            words::again(case.plan, "--sni NAME"),
+        ),
+        _ => claim.remedy(
+            "run",
+            "trust its authority; a server also has to send its intermediate certificates",
+            words::again(case.plan, "--cacert CA.pem"),
+        ),
+    };
+    claim.remedy(
+        "run",
+        "if only the load matters, verify nothing",
+        words::again(case.plan, "--insecure"),
+    )
+}
+
+fn not_shown(case: &Case<'_>, claim: Claim) -> Claim {
+    let mut alerts: BTreeMap<u8, u64> = BTreeMap::new();
+    for row in &claim.rows {
+        *alerts.entry(refused_ours(row).unwrap_or_default()).or_default() += row.count;
+    }
+    let list: Vec<String> = alerts
+        .iter()
+        .map(|(alert, n)| format!("{} ({alert}, {})", alert_name(*alert), count(*n)))
+        .collect();
+    let shown = case.plan.tls.identity.is_some();
+    let (what, evidence) = match shown {
+        true => (
+            "The server did not accept our certificate",
+            "we showed the certificate of --cert",
+        ),
+        false => (
+            "The server asks for a client certificate, and we have none",
+            "no certificate was given with --cert",
+        ),
+    };
+    let address = seen::first_address(case, &claim.rows);
+    let ask = format!(
+        "openssl s_client -connect {}:{} </dev/null | grep -A5 'Acceptable client certificate'",
+        words::ip(address),
+        words::port(address)
+    );
+    claim
+        .sure(Confidence::Proven)
+        .what(what)
+        .blames(Culprit::Client)
+        .says(format!("it sent the alert {}", list.join(", ")))
+        .says(evidence)
+        .remedy("client-host", "see which authorities it accepts", ask)
+        .remedy(
+            "run",
+            "show a certificate that one of them has signed",
+            words::again(case.plan, "--cert CLIENT.pem --key CLIENT.key"),
+        )
+}
+
+/// The name that was asked for.
+fn name_of(case: &Case<'_>, rows: &[Row]) -> String {
+    let target = rows.first().and_then(|row| case.plan.targets.get(usize::from(row.key.target)));
+    target.and_then(|target| target.tls.clone()).unwrap_or_else(|| "NAME".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Lab, Seen};
+    use super::*;
+    use crate::failure::{Op, Phase};
+
+    fn seen(phase: Phase, error: TlsError) -> Seen {
+        Seen::new(phase, Op::Decode, Outcome::Tls(error)).heard()
+    }
+
+    #[test]
+    fn the_verifiers_reason_is_told_and_what_helps_fits_it() {
+        let check = |fault, reason: &str, command: &str| {
+            let seen = seen(Phase::Tls, TlsError::Certificate(fault)).words(b"invalid: \x1bx");
+            let found =
+                Lab::wss().book(7, seen).expect(&[("tls-certificate", 7, Confidence::Proven)]);
+            assert!(found[0].because[0].text.contains(reason), "{:?}", found[0].because);
+            assert!(found[0].because[1].text.contains("\\x1b"));
+            assert_eq!(found[0].culprit, Culprit::Server);
+            let commands: Vec<_> =
+                found[0].remedy.iter().filter_map(|r| r.command.as_deref()).collect();
+            assert!(commands.concat().contains(command), "{commands:?}");
+            assert!(commands[0].contains("-servername localhost"), "{commands:?}");
+        };
+        check(Fault::UnknownIssuer, "unknown issuer (7)", "--cacert CA.pem");
+        check(Fault::Expired, "expired (7)", "certbot renew");
+        check(Fault::WrongName, "for another name (7)", "--sni NAME");
+    }
+
+    #[test]
+    fn a_certificate_that_we_lack_is_ours_to_bring() {
+        // TLS 1.3 tells it after the hand-shake, RFC 8446 §4.4.2.4.
+        for phase in [Phase::Tls, Phase::Upgrade, Phase::Open] {
+            let lab = Lab::wss().book(9, seen(phase, TlsError::Alert(116)));
+            let found = lab.expect(&[("tls-certificate", 9, Confidence::Proven)]);
+            assert_eq!(found[0].culprit, Culprit::Client);
+            assert!(found[0].what.contains("asks for a client certificate"));
+            assert!(found[0].because[0].text.contains("certificate_required (116, 9)"));
+        }
+    }
+}

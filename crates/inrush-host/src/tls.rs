@@ -1,0 +1,23 @@
+//! TLS between a socket and its swarm: what is read is decrypted, what is written is encrypted, and
+//! neither side knows. rustls does the cryptography; this keeps its sessions by slot.
+
+mod config;
+mod files;
+mod layer;
+mod own;
+mod reason;
+mod session;
+mod tickets;
+
+pub use config::{Client, Server};
+pub use files::{Unusable, check_identity, check_trust, is_name};
+pub(crate) use layer::Layer;
+pub use own::self_signed;
+
+use rustls::crypto::CryptoProvider;
+use std::sync::Arc;
+
+/// Whose cryptography is used: ring, see PROMISES.md.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

@@ -1,0 +1,182 @@
+//! The sessions of a worker by slot, with what little they share: one buffer for records to be
+//! sent, one for plain bytes, and side maps for what is rare.
+
+use super::config::{Client, Server};
+use super::session::{Read, Session};
+use inrush_core::failure::TlsError;
+use std::collections::BTreeMap;
+
+/// TLS of all connections of a worker.
+#[derive(Debug)]
+pub(crate) struct Layer {
+    client: Option<Client>,
+    server: Option<Server>,
+    /// The name to ask each target for.
+    names: Vec<Option<String>>,
+    sessions: Vec<Option<Box<Session>>>,
+    /// The beginning of a record whose end has not come, by slot.
+    left: BTreeMap<u32, Vec<u8>>,
+    /// Records that the socket did not take, by slot.
+    owed: BTreeMap<u32, Vec<u8>>,
+    /// Records to be sent; empty between two calls.
+    pub(crate) out: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+/// What came of a read.
+#[derive(Debug)]
+pub(crate) struct Meaning {
+    /// Hands were shaken just now; true when a session of before went on.
+    pub(crate) secured: Option<bool>,
+    /// What the peer said. Goes back with [`Layer::give_back`].
+    pub(crate) plain: Vec<u8>,
+    /// The peer has said all it will.
+    pub(crate) notified: bool,
+    /// Why it is over.
+    pub(crate) failed: Option<(TlsError, Vec<u8>)>,
+}
+
+impl Layer {
+    pub(crate) fn clients(config: Client, names: Vec<Option<String>>) -> Self {
+        Self { client: Some(config), names, ..Self::empty() }
+    }
+
+    pub(crate) fn servers(config: Server) -> Self {
+        Self { server: Some(config), ..Self::empty() }
+    }
+
+    fn empty() -> Self {
+        Self {
+            client: None,
+            server: None,
+            names: Vec::new(),
+            sessions: Vec::new(),
+            left: BTreeMap::new(),
+            owed: BTreeMap::new(),
+            out: Vec::new(),
+            plain: Vec::new(),
+        }
+    }
+
+    /// Begins a session; a client's first records are in `out` then. False when there is none to be
+    /// had, which the plan's check has made impossible.
+    pub(crate) fn begin(&mut self, slot: u32, target: u16, resume: bool) -> bool {
+        let session = match (&self.client, &self.server) {
+            (Some(config), _) => match self.names.get(usize::from(target)) {
+                Some(Some(name)) => Session::client(config, name, resume),
+                _ => return false,
+            },
+            (None, Some(config)) => Session::server(config),
+            (None, None) => return false,
+        };
+        let Ok(mut session) = session else { return false };
+        session.read(&mut [], &mut self.plain, &mut self.out);
+        let slot = slot as usize;
+        if slot >= self.sessions.len() {
+            self.sessions.resize_with(slot + 1, || None);
+        }
+        self.sessions[slot] = Some(Box::new(session));
+        true
+    }
+
+    /// Whether this connection speaks TLS.
+    #[inline]
+    pub(crate) fn has(&self, slot: u32) -> bool {
+        self.sessions.get(slot as usize).is_some_and(Option::is_some)
+    }
+
+    /// Puts what is left of the last read at the front of `buffer`, and says how much that is. It
+    /// is kept until [`Self::read`].
+    pub(crate) fn put_left(&self, slot: u32, buffer: &mut [u8]) -> usize {
+        let Some(left) = self.left.get(&slot) else { return 0 };
+        buffer[..left.len()].copy_from_slice(left);
+        left.len()
+    }
+
+    /// Takes in what is in the buffer; records to be sent are in `out` then. What is no whole
+    /// record is kept, as long as `room` more bytes can come behind it.
+    pub(crate) fn read(&mut self, slot: u32, wire: &mut [u8], room: usize) -> Meaning {
+        let mut plain = std::mem::take(&mut self.plain);
+        plain.clear();
+        let Some(Some(session)) = self.sessions.get_mut(slot as usize) else {
+            return Meaning { secured: None, plain, notified: false, failed: None };
+        };
+        let Read { used, secured, notified, mut failed } =
+            session.read(wire, &mut plain, &mut self.out);
+        let rest = &wire[used..];
+        if rest.is_empty() {
+            if !self.left.is_empty() {
+                self.left.remove(&slot);
+            }
+        } else if rest.len() < room {
+            self.left.insert(slot, rest.to_vec());
+        } else {
+            // A hand-shake message longer than any: RFC 8446 §4 allows 16 MiB, rustls 64 KiB.
+            failed = failed.or(Some((TlsError::Violation, Vec::new())));
+        }
+        Meaning { secured, plain, notified, failed }
+    }
+
+    /// The buffer of a [`Meaning`] comes back to be used again.
+    pub(crate) fn give_back(&mut self, plain: Vec<u8>) {
+        self.plain = plain;
+    }
+
+    /// Encrypts into `out`. False when the session cannot speak (any more).
+    pub(crate) fn write(&mut self, slot: u32, bytes: &[u8]) -> bool {
+        let Some(Some(session)) = self.sessions.get_mut(slot as usize) else { return false };
+        let left = self.left.get_mut(&slot).map_or(&mut [][..], Vec::as_mut_slice);
+        session.write(bytes, left, &mut self.out)
+    }
+
+    /// Says in `out` that this was all, unless records of before are still owed.
+    pub(crate) fn notify(&mut self, slot: u32) {
+        if self.owes(slot) {
+            return;
+        }
+        if let Some(Some(session)) = self.sessions.get_mut(slot as usize) {
+            let left = self.left.get_mut(&slot).map_or(&mut [][..], Vec::as_mut_slice);
+            session.notify(left, &mut self.out);
+        }
+    }
+
+    /// Whether records wait for room in the socket.
+    #[inline]
+    pub(crate) fn owes(&self, slot: u32) -> bool {
+        !self.owed.is_empty() && self.owed.contains_key(&slot)
+    }
+
+    /// The records that wait.
+    pub(crate) fn owed(&self, slot: u32) -> &[u8] {
+        self.owed.get(&slot).map_or(&[], Vec::as_slice)
+    }
+
+    /// The socket took so many of the records that wait.
+    pub(crate) fn paid(&mut self, slot: u32, taken: usize) {
+        if let Some(owed) = self.owed.get_mut(&slot) {
+            owed.drain(..taken.min(owed.len()));
+            if owed.is_empty() {
+                self.owed.remove(&slot);
+            }
+        }
+    }
+
+    /// The socket took so many of `out`; the rest waits behind what waits already.
+    pub(crate) fn sent(&mut self, slot: u32, taken: usize) {
+        let rest = &self.out[taken.min(self.out.len())..];
+        if !rest.is_empty() {
+            self.owed.entry(slot).or_default().extend_from_slice(rest);
+        }
+        self.out.clear();
+        self.out.shrink_to(1 << 17);
+    }
+
+    /// Its socket is closed.
+    pub(crate) fn end(&mut self, slot: u32) {
+        if let Some(session) = self.sessions.get_mut(slot as usize) {
+            *session = None;
+        }
+        self.left.remove(&slot);
+        self.owed.remove(&slot);
+    }
+}

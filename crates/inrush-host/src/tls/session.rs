@@ -1,0 +1,364 @@
+//! One connection's TLS: records in, plain bytes and records out. It owns no buffer.
+
+use super::config::{Client, Server};
+use super::reason;
+use inrush_core::failure::TlsError;
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::pki_types::ServerName;
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::UnbufferedConnectionCommon as Common;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic,
+};
+use rustls::{Error, HandshakeKind};
+use std::fmt;
+
+/// Most bytes of a failure that are kept as its words.
+const WORDS: usize = 512;
+
+/// One connection's TLS.
+pub(super) struct Session {
+    side: Side,
+    secured: bool,
+    /// It has failed: what comes then means nothing.
+    dead: bool,
+}
+
+enum Side {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+/// What a read came to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Read {
+    /// Bytes of the input that are used up.
+    pub(super) used: usize,
+    /// Hands were shaken just now; true when a session of before went on.
+    pub(super) secured: Option<bool>,
+    /// The peer's close_notify came.
+    pub(super) notified: bool,
+    /// Why it is over, and the words to it.
+    pub(super) failed: Option<(TlsError, Vec<u8>)>,
+}
+
+impl Session {
+    pub(super) fn client(config: &Client, name: &str, resume: bool) -> Result<Self, Error> {
+        let name =
+            ServerName::try_from(name.to_owned()).map_err(|_| Error::General("no name".into()))?;
+        let config = if resume { &config.again } else { &config.first };
+        let side = Side::Client(UnbufferedClientConnection::new(config.clone(), name)?);
+        Ok(Self { side, secured: false, dead: false })
+    }
+
+    pub(super) fn server(config: &Server) -> Result<Self, Error> {
+        let side = Side::Server(UnbufferedServerConnection::new(config.0.clone())?);
+        Ok(Self { side, secured: false, dead: false })
+    }
+
+    /// Takes in what came off the wire, together with what was left of the last time. Plain bytes
+    /// are appended to `plain`, records to be sent to `out`.
+    pub(super) fn read(&mut self, wire: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
+        if self.dead {
+            return Read { used: wire.len(), ..Read::default() };
+        }
+        let shaking = !self.secured;
+        let mut drive = Drive { read: Read::default(), plain, out };
+        match &mut self.side {
+            Side::Client(conn) => {
+                drive.all(conn, wire, shaking, Common::<ClientConnectionData>::process_tls_records);
+            }
+            Side::Server(conn) => {
+                drive.all(conn, wire, shaking, Common::<ServerConnectionData>::process_tls_records);
+            }
+        }
+        let mut read = drive.read;
+        self.dead = read.failed.is_some();
+        if shaking && read.failed.is_none() {
+            read.secured = self.resumed();
+            self.secured = read.secured.is_some();
+        }
+        read
+    }
+
+    /// Encrypts `bytes` behind `out`. `wire` is what is left of the last read. False when it cannot
+    /// speak (any more).
+    pub(super) fn write(&mut self, bytes: &[u8], wire: &mut [u8], out: &mut Vec<u8>) -> bool {
+        self.speak(wire, out, Some(bytes))
+    }
+
+    /// Says that this was all.
+    pub(super) fn notify(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
+        if self.secured {
+            self.speak(wire, out, None);
+        }
+    }
+
+    fn speak(&mut self, wire: &mut [u8], out: &mut Vec<u8>, bytes: Option<&[u8]>) -> bool {
+        match &mut self.side {
+            _ if self.dead => false,
+            Side::Client(conn) => {
+                speak(conn, wire, out, bytes, Common::<ClientConnectionData>::process_tls_records)
+            }
+            Side::Server(conn) => {
+                speak(conn, wire, out, bytes, Common::<ServerConnectionData>::process_tls_records)
+            }
+        }
+    }
+
+    /// Whether a session of before went on; `None` while hands are shaken.
+    fn resumed(&self) -> Option<bool> {
+        let (shaking, kind) = match &self.side {
+            Side::Client(conn) => (conn.is_handshaking(), conn.handshake_kind()),
+            Side::Server(conn) => (conn.is_handshaking(), conn.handshake_kind()),
+        };
+        (!shaking).then(|| kind == Some(HandshakeKind::Resumed))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("secured", &self.secured).finish_non_exhaustive()
+    }
+}
+
+/// rustls's step for either side.
+type Process<D> = for<'c, 'i> fn(&'c mut Common<D>, &'i mut [u8]) -> UnbufferedStatus<'c, 'i, D>;
+
+struct Drive<'a> {
+    read: Read,
+    plain: &'a mut Vec<u8>,
+    out: &'a mut Vec<u8>,
+}
+
+impl Drive<'_> {
+    /// Goes on until more has to come off the wire.
+    fn all<D>(&mut self, conn: &mut Common<D>, wire: &mut [u8], shaking: bool, step: Process<D>) {
+        // Decryption happens in place, and words are wanted as they came.
+        let first: Vec<u8> = wire.iter().take(if shaking { WORDS } else { 0 }).copied().collect();
+        loop {
+            let UnbufferedStatus { discard, state, .. } = step(conn, &mut wire[self.read.used..]);
+            let more = match state {
+                Ok(state) => self.one(state),
+                Err(error) => {
+                    self.read.used += discard;
+                    self.alert(conn, &mut wire[self.read.used..], step);
+                    let words = reason::words(&error, &first);
+                    self.read.failed = Some((reason::reason(&error, &first, shaking), words));
+                    self.read.used = wire.len();
+                    return;
+                }
+            };
+            self.read.used += discard;
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// After a failure the peer is told, which is the next thing rustls has to say. It is not asked
+    /// again: it would read on in what it has refused.
+    fn alert<D>(&mut self, conn: &mut Common<D>, wire: &mut [u8], step: Process<D>) {
+        if let Ok(ConnectionState::EncodeTlsData(data)) = step(conn, wire).state {
+            encode(data, self.out);
+        }
+    }
+
+    fn one<D>(&mut self, state: ConnectionState<'_, '_, D>) -> bool {
+        match state {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    let Ok(record) = record else { return false };
+                    self.plain.extend_from_slice(record.payload);
+                    self.read.used += record.discard;
+                }
+                true
+            }
+            ConnectionState::EncodeTlsData(data) => encode(data, self.out),
+            ConnectionState::TransmitTlsData(data) => {
+                data.done();
+                true
+            }
+            ConnectionState::PeerClosed => {
+                self.read.notified = true;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+fn speak<D>(
+    conn: &mut Common<D>,
+    wire: &mut [u8],
+    out: &mut Vec<u8>,
+    bytes: Option<&[u8]>,
+    step: Process<D>,
+) -> bool {
+    loop {
+        // What is left of the last read is no whole record: nothing of it is used up here.
+        match step(conn, wire).state {
+            Ok(ConnectionState::EncodeTlsData(data)) => {
+                if !encode(data, out) {
+                    return false;
+                }
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+            Ok(ConnectionState::PeerClosed) => {}
+            Ok(ConnectionState::WriteTraffic(traffic)) => return append(traffic, out, bytes),
+            _ => return false,
+        }
+    }
+}
+
+fn encode<D>(mut data: EncodeTlsData<'_, D>, out: &mut Vec<u8>) -> bool {
+    let from = out.len();
+    let mut room = 512;
+    loop {
+        out.resize(from + room, 0);
+        match data.encode(&mut out[from..]) {
+            Ok(written) => {
+                out.truncate(from + written);
+                return true;
+            }
+            Err(EncodeError::InsufficientSize(size)) => room = size.required_size,
+            Err(EncodeError::AlreadyEncoded) => {
+                out.truncate(from);
+                return false;
+            }
+        }
+    }
+}
+
+fn append<D>(mut traffic: WriteTraffic<'_, D>, out: &mut Vec<u8>, bytes: Option<&[u8]>) -> bool {
+    let from = out.len();
+    let mut room = bytes.map_or(64, |bytes| bytes.len() + 64);
+    loop {
+        out.resize(from + room, 0);
+        let written = match bytes {
+            Some(bytes) => traffic.encrypt(bytes, &mut out[from..]),
+            None => traffic.queue_close_notify(&mut out[from..]),
+        };
+        match written {
+            Ok(written) => {
+                out.truncate(from + written);
+                return true;
+            }
+            Err(EncryptError::InsufficientSize(size)) => room = size.required_size,
+            Err(EncryptError::EncryptExhausted) => {
+                out.truncate(from);
+                return false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::own::self_signed;
+    use super::*;
+    use inrush_core::failure::CertificateFault;
+    use inrush_core::plan::{TlsClient, Trust};
+
+    struct Pair {
+        client: Session,
+        server: Session,
+        to_client: Vec<u8>,
+        to_server: Vec<u8>,
+    }
+
+    impl Pair {
+        fn new(trust: impl Fn(&str) -> Trust, name: &str) -> Self {
+            let own = self_signed(&["localhost".into()]).unwrap();
+            let plan = TlsClient { trust: trust(&own.chain), identity: None };
+            let client = Session::client(&Client::new(&plan, true).unwrap(), name, false).unwrap();
+            let server = Session::server(&Server::new(&own).unwrap()).unwrap();
+            Self { client, server, to_client: Vec::new(), to_server: Vec::new() }
+        }
+
+        /// Carries bytes to and fro in pieces of this size until nobody says anything.
+        fn shake(&mut self, piece: usize) -> (Read, Read) {
+            let (mut plain, mut client, mut server) =
+                (Vec::new(), Read::default(), Read::default());
+            self.client.read(&mut [], &mut plain, &mut self.to_server);
+            let (mut at_server, mut at_client) = (Vec::new(), Vec::new());
+            while !(self.to_server.is_empty() && self.to_client.is_empty()) {
+                let n = self.to_server.len().min(piece);
+                at_server.extend(self.to_server.drain(..n));
+                let read = self.server.read(&mut at_server, &mut plain, &mut self.to_client);
+                at_server.drain(..read.used);
+                server = join(server, read);
+                let n = self.to_client.len().min(piece);
+                at_client.extend(self.to_client.drain(..n));
+                let read = self.client.read(&mut at_client, &mut plain, &mut self.to_server);
+                at_client.drain(..read.used);
+                client = join(client, read);
+            }
+            assert!(plain.is_empty());
+            (client, server)
+        }
+    }
+
+    fn join(one: Read, two: Read) -> Read {
+        Read {
+            used: 0,
+            secured: one.secured.or(two.secured),
+            notified: one.notified || two.notified,
+            failed: one.failed.or(two.failed),
+        }
+    }
+
+    #[test]
+    fn hands_are_shaken_whatever_the_pieces_and_both_can_speak() {
+        for piece in [1, 7, 100, 1 << 16] {
+            let mut pair = Pair::new(|pem| Trust::Authorities(pem.into()), "localhost");
+            let (client, server) = pair.shake(piece);
+            assert_eq!((client.secured, client.failed), (Some(false), None), "{piece}");
+            assert_eq!((server.secured, server.failed), (Some(false), None), "{piece}");
+            let said: Vec<u8> = (0..40_000_u32).map(|i| i.to_le_bytes()[0]).collect();
+            assert!(pair.client.write(&said, &mut [], &mut pair.to_server));
+            pair.client.notify(&mut [], &mut pair.to_server);
+            let mut heard = Vec::new();
+            let read = pair.server.read(&mut pair.to_server, &mut heard, &mut pair.to_client);
+            assert_eq!((heard, read.used), (said, pair.to_server.len()));
+            assert!(read.notified && read.failed.is_none());
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason_and_the_server_is_told() {
+        let check = |trust: fn(&str) -> Trust, name: &str, fault: CertificateFault, alert: u8| {
+            let (client, server) = Pair::new(trust, name).shake(1 << 16);
+            let (error, words) = client.failed.unwrap();
+            assert_eq!(error, TlsError::Certificate(fault));
+            assert!(!words.is_empty());
+            assert_eq!(server.failed.unwrap().0, TlsError::Alert(alert));
+        };
+        check(|_| Trust::System, "localhost", CertificateFault::UnknownIssuer, 48);
+        check(|pem| Trust::Authorities(pem.into()), "example.com", CertificateFault::WrongName, 42);
+        let (client, _) = Pair::new(|_| Trust::Anyone, "example.com").shake(1 << 16);
+        assert_eq!(client.secured, Some(false));
+    }
+
+    #[test]
+    fn what_is_no_tls_is_known_at_once() {
+        let mut pair = Pair::new(|_| Trust::Anyone, "localhost");
+        let (mut plain, mut out) = (Vec::new(), Vec::new());
+        pair.client.read(&mut [], &mut plain, &mut out);
+        let mut hello = out.clone();
+        let mut answer = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
+        let read = pair.client.read(&mut answer, &mut plain, &mut out);
+        let words = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
+        assert_eq!(read.failed, Some((TlsError::NotTls, words)));
+
+        let mut pair = Pair::new(|_| Trust::Anyone, "localhost");
+        pair.client.read(&mut [], &mut plain, &mut out);
+        let read = pair.client.read(&mut hello, &mut plain, &mut out);
+        assert_eq!(read.failed.unwrap().0, TlsError::Echoed);
+
+        let mut request = b"GET / HTTP/1.1\r\n".to_vec();
+        let read = pair.server.read(&mut request, &mut plain, &mut out);
+        assert_eq!(read.failed.unwrap().0, TlsError::NotTls);
+        assert!(plain.is_empty());
+    }
+}
