@@ -8,10 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ServerConfig;
+use rustls::server::{ProducesTickets, ServerConfig};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What is offered and asked for: HTTP/1.1 carries the upgrade (RFC 7301, RFC 6455 §4.1).
 const ALPN: &[u8] = b"http/1.1";
@@ -26,11 +26,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// `http`: what is spoken inside begins as HTTP/1.1, and that is said.
+    /// `http`: what is spoken inside begins as HTTP/1.1, and that is said. `resumes`: connections
+    /// come again, so that their sessions are worth keeping.
     ///
     /// # Errors
     /// When a text of the plan is not what it should be, or this system's trust cannot be read.
-    pub fn new(plan: &TlsClient, http: bool) -> Result<Self, Unusable> {
+    pub fn new(plan: &TlsClient, http: bool, resumes: bool) -> Result<Self, Unusable> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(Unusable::by)?;
@@ -51,10 +52,13 @@ impl Client {
         if http {
             config.alpn_protocols = vec![ALPN.to_vec()];
         }
-        let sessions: Arc<Sessions> = Arc::default();
+        config.resumption = Resumption::disabled();
         let mut first = config.clone();
-        first.resumption = Resumption::store(Arc::new(StoreOnly(Arc::clone(&sessions))));
-        config.resumption = Resumption::store(sessions);
+        if resumes {
+            let sessions: Arc<Sessions> = Arc::default();
+            first.resumption = Resumption::store(Arc::new(StoreOnly(Arc::clone(&sessions))));
+            config.resumption = Resumption::store(sessions);
+        }
         Ok(Self { first: Arc::new(first), again: Arc::new(config) })
     }
 }
@@ -78,9 +82,20 @@ impl Server {
             .map_err(Unusable::by)?;
         // A client that offers no protocol is served all the same.
         config.alpn_protocols = vec![ALPN.to_vec()];
-        config.ticketer = rustls::crypto::ring::Ticketer::new().map_err(Unusable::by)?;
+        config.ticketer = ticketer().map_err(Unusable::by)?;
         Ok(Self(Arc::new(config)))
     }
+}
+
+/// One key for all loops of a process, or a client that comes again would be known to the loop
+/// alone that saw it before. Other processes have their own.
+fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
+    static SHARED: OnceLock<Arc<dyn ProducesTickets>> = OnceLock::new();
+    if let Some(shared) = SHARED.get() {
+        return Ok(Arc::clone(shared));
+    }
+    let new = rustls::crypto::ring::Ticketer::new()?;
+    Ok(Arc::clone(SHARED.get_or_init(|| new)))
 }
 
 /// `--insecure`: whoever holds the key to the certificate shown is believed.

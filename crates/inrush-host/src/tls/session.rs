@@ -271,7 +271,8 @@ mod tests {
         fn new(trust: impl Fn(&str) -> Trust, name: &str) -> Self {
             let own = self_signed(&["localhost".into()]).unwrap();
             let plan = TlsClient { trust: trust(&own.chain), identity: None };
-            let client = Session::client(&Client::new(&plan, true).unwrap(), name, false).unwrap();
+            let client =
+                Session::client(&Client::new(&plan, true, false).unwrap(), name, false).unwrap();
             let server = Session::server(&Server::new(&own).unwrap()).unwrap();
             Self { client, server, to_client: Vec::new(), to_server: Vec::new() }
         }

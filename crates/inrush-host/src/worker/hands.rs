@@ -12,7 +12,7 @@ use crate::tls::{self, Layer};
 use inrush_core::errno::Errno;
 use inrush_core::evidence::{Fact, Source};
 use inrush_core::failure::{Look, Op, Peer};
-use inrush_core::plan::{Job, Scheme};
+use inrush_core::plan::{Job, Reconnect, Scheme};
 use inrush_core::swarm::{Close, ConnId};
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::BTreeSet;
@@ -330,7 +330,8 @@ fn secrecy(job: &Job) -> Result<Option<Layer>, String> {
                 return Ok(None);
             }
             let http = plan.targets.iter().all(|target| target.scheme == Scheme::Ws);
-            tls::Client::new(&plan.tls, http).map(|client| Layer::clients(client, names))
+            let resumes = plan.lifetime.is_some() || plan.reconnect != Reconnect::Never;
+            tls::Client::new(&plan.tls, http, resumes).map(|client| Layer::clients(client, names))
         }
         Job::Serve(serve) => match &serve.tls {
             Some(identity) => tls::Server::new(identity).map(Layer::servers),

@@ -126,7 +126,7 @@ fn contradictions_are_refused() {
         &["-r", "0"],
         &["--server-pid", "0"],
         &["--html", "x"],
-        &["wss://h/"],
+        &["wss://h/", "-k", "--cacert", "a"],
     ] {
         let line = ["inrush", "run"].iter().chain(line).map(Into::into);
         assert!(matches!(parse(line), Err(CliError::Usage(problem)) if problem.exit_code == 2));

@@ -325,7 +325,6 @@ mod tests {
     fn faults_that_are_refused() {
         for (text, hint) in [
             ("interleave-frames", "half-frame"),
-            ("stall-tls", "stall-upgrade:TIME"),
             ("leak:5", "write leak"),
             ("close-after", "write close-after:TIME"),
             ("close-after:5", "did you mean 5s?"),
