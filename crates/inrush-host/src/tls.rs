@@ -6,6 +6,7 @@ mod files;
 mod layer;
 mod own;
 mod reason;
+mod records;
 mod session;
 mod tickets;
 

@@ -23,6 +23,8 @@ pub struct Client {
     pub(super) first: Arc<ClientConfig>,
     /// For one that has been there before: it goes on with a session if there is one.
     pub(super) again: Arc<ClientConfig>,
+    /// Whether connections come again.
+    pub(super) resumes: bool,
 }
 
 impl Client {
@@ -53,13 +55,14 @@ impl Client {
             config.alpn_protocols = vec![ALPN.to_vec()];
         }
         config.resumption = Resumption::disabled();
+        config.enable_secret_extraction = true;
         let mut first = config.clone();
         if resumes {
             let sessions: Arc<Sessions> = Arc::default();
             first.resumption = Resumption::store(Arc::new(StoreOnly(Arc::clone(&sessions))));
             config.resumption = Resumption::store(sessions);
         }
-        Ok(Self { first: Arc::new(first), again: Arc::new(config) })
+        Ok(Self { first: Arc::new(first), again: Arc::new(config), resumes })
     }
 }
 
@@ -82,6 +85,7 @@ impl Server {
             .map_err(Unusable::by)?;
         // A client that offers no protocol is served all the same.
         config.alpn_protocols = vec![ALPN.to_vec()];
+        config.enable_secret_extraction = true;
         config.ticketer = ticketer().map_err(Unusable::by)?;
         Ok(Self(Arc::new(config)))
     }

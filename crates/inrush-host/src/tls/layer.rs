@@ -13,7 +13,7 @@ pub(crate) struct Layer {
     server: Option<Server>,
     /// The name to ask each target for.
     names: Vec<Option<String>>,
-    sessions: Vec<Option<Box<Session>>>,
+    sessions: Vec<Option<Session>>,
     /// The beginning of a record whose end has not come, by slot.
     left: BTreeMap<u32, Vec<u8>>,
     /// Records that the socket did not take, by slot.
@@ -75,7 +75,7 @@ impl Layer {
         if slot >= self.sessions.len() {
             self.sessions.resize_with(slot + 1, || None);
         }
-        self.sessions[slot] = Some(Box::new(session));
+        self.sessions[slot] = Some(session);
         true
     }
 

@@ -1,7 +1,9 @@
-//! One connection's TLS: records in, plain bytes and records out. It owns no buffer.
+//! One connection's TLS: records in, plain bytes and records out. It owns no buffer. rustls shakes
+//! hands; from then on only what is needed for records is kept.
 
 use super::config::{Client, Server};
 use super::reason;
+use super::records::{Keys, Records};
 use inrush_core::failure::TlsError;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
@@ -17,11 +19,22 @@ use std::fmt;
 const WORDS: usize = 512;
 
 /// One connection's TLS.
-pub(super) struct Session {
+#[derive(Debug)]
+pub(super) enum Session {
+    /// Hands are being shaken, or were just now.
+    Shaking(Box<Shaking>),
+    /// Keys and ciphers alone are left.
+    Speaking(Box<Records>),
+    /// It has failed: what comes then means nothing.
+    Dead,
+}
+
+/// rustls, from the first message on.
+pub(super) struct Shaking {
     side: Side,
     secured: bool,
-    /// It has failed: what comes then means nothing.
-    dead: bool,
+    /// Whether tickets are worth keeping.
+    resumes: bool,
 }
 
 enum Side {
@@ -46,22 +59,66 @@ impl Session {
     pub(super) fn client(config: &Client, name: &str, resume: bool) -> Result<Self, Error> {
         let name =
             ServerName::try_from(name.to_owned()).map_err(|_| Error::General("no name".into()))?;
-        let config = if resume { &config.again } else { &config.first };
+        let (resumes, config) =
+            (config.resumes, if resume { &config.again } else { &config.first });
         let side = Side::Client(UnbufferedClientConnection::new(config.clone(), name)?);
-        Ok(Self { side, secured: false, dead: false })
+        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, resumes })))
     }
 
     pub(super) fn server(config: &Server) -> Result<Self, Error> {
         let side = Side::Server(UnbufferedServerConnection::new(config.0.clone())?);
-        Ok(Self { side, secured: false, dead: false })
+        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, resumes: false })))
     }
 
     /// Takes in what came off the wire, together with what was left of the last time. Plain bytes
     /// are appended to `plain`, records to be sent to `out`.
     pub(super) fn read(&mut self, wire: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
-        if self.dead {
-            return Read { used: wire.len(), ..Read::default() };
+        let mut read = match self {
+            Self::Shaking(shaking) => shaking.read(wire, plain, out),
+            Self::Speaking(records) => records.read(wire, plain, out),
+            Self::Dead => return Read { used: wire.len(), ..Read::default() },
+        };
+        if read.failed.is_some() {
+            *self = Self::Dead;
+        } else if let Self::Shaking(shaking) = self
+            // What is left may be a record that rustls has begun to read.
+            && (shaking.secured && !read.notified && read.used == wire.len())
+        {
+            match std::mem::replace(self, Self::Dead) {
+                Self::Shaking(shaking) => match shaking.spoken() {
+                    Some(records) => *self = Self::Speaking(Box::new(records)),
+                    None => read.failed = Some((TlsError::Incompatible, Vec::new())),
+                },
+                other => *self = other,
+            }
         }
+        read
+    }
+
+    /// Encrypts `bytes` behind `out`. `wire` is what is left of the last read. False when it cannot
+    /// speak (any more).
+    pub(super) fn write(&mut self, bytes: &[u8], wire: &mut [u8], out: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Shaking(shaking) => shaking.speak(wire, out, Some(bytes)),
+            Self::Speaking(records) => records.write(bytes, out),
+            Self::Dead => false,
+        }
+    }
+
+    /// Says that this was all.
+    pub(super) fn notify(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Shaking(shaking) if shaking.secured => {
+                shaking.speak(wire, out, None);
+            }
+            Self::Speaking(records) => records.notify(out),
+            Self::Shaking(_) | Self::Dead => {}
+        }
+    }
+}
+
+impl Shaking {
+    fn read(&mut self, wire: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
         let shaking = !self.secured;
         let mut drive = Drive { read: Read::default(), plain, out };
         match &mut self.side {
@@ -73,7 +130,6 @@ impl Session {
             }
         }
         let mut read = drive.read;
-        self.dead = read.failed.is_some();
         if shaking && read.failed.is_none() {
             read.secured = self.resumed();
             self.secured = read.secured.is_some();
@@ -81,22 +137,8 @@ impl Session {
         read
     }
 
-    /// Encrypts `bytes` behind `out`. `wire` is what is left of the last read. False when it cannot
-    /// speak (any more).
-    pub(super) fn write(&mut self, bytes: &[u8], wire: &mut [u8], out: &mut Vec<u8>) -> bool {
-        self.speak(wire, out, Some(bytes))
-    }
-
-    /// Says that this was all.
-    pub(super) fn notify(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
-        if self.secured {
-            self.speak(wire, out, None);
-        }
-    }
-
     fn speak(&mut self, wire: &mut [u8], out: &mut Vec<u8>, bytes: Option<&[u8]>) -> bool {
         match &mut self.side {
-            _ if self.dead => false,
             Side::Client(conn) => {
                 speak(conn, wire, out, bytes, Common::<ClientConnectionData>::process_tls_records)
             }
@@ -114,11 +156,32 @@ impl Session {
         };
         (!shaking).then(|| kind == Some(HandshakeKind::Resumed))
     }
+
+    /// What is needed from here on.
+    fn spoken(self) -> Option<Records> {
+        let (secrets, keys) = match self.side {
+            Side::Client(conn) => {
+                let (secrets, keys) = conn.dangerous_into_kernel_connection().ok()?;
+                (secrets, Keys::Client(keys))
+            }
+            Side::Server(conn) => {
+                let (secrets, keys) = conn.dangerous_into_kernel_connection().ok()?;
+                (secrets, Keys::Server(keys))
+            }
+        };
+        Records::new(secrets, keys, self.resumes)
+    }
 }
 
-impl fmt::Debug for Session {
+impl fmt::Debug for Shaking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("secured", &self.secured).finish_non_exhaustive()
+        f.debug_struct("Shaking").field("secured", &self.secured).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
     }
 }
 

@@ -16,6 +16,9 @@ use std::path::Path;
 
 /// Most connections that may be opening at once with `-r max`, all workers together.
 const MAX_OPENING: u32 = 512;
+/// The same through TLS: its hand-shakes cost both sides a hundred times the CPU of a connect, and
+/// more of them at once would only wait for each other, 10 kB each.
+const MAX_OPENING_TLS: u32 = 64;
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 8_192;
 
@@ -195,6 +198,7 @@ impl RunArgs {
     fn plan(&self, built_in: Option<SchemeArg>) -> Result<Plan, CliError> {
         let scheme = |spec: &TargetSpec| spec.scheme;
         let own = built_in.map(SchemeArg::scheme);
+        let tls = self.targets.iter().any(|spec| spec.tls) || built_in.is_some_and(SchemeArg::tls);
         let ws = self.targets.iter().map(scheme).chain(own).any(|s| s == Scheme::Ws);
         Ok(Plan {
             seed: self.own.seed.unwrap_or_else(|| fastrand::u32(..).into()),
@@ -226,7 +230,7 @@ impl RunArgs {
             rcvbuf_bytes: self.rcvbuf,
             close: self.close.into(),
             timer_slack: self.own.timer_slack,
-            max_opening: MAX_OPENING,
+            max_opening: if tls { MAX_OPENING_TLS } else { MAX_OPENING },
         })
     }
 

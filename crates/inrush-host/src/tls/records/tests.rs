@@ -1,0 +1,164 @@
+//! Against rustls's own connections, which do all of it themselves.
+
+use super::super::config::Client;
+use super::super::own::self_signed;
+use super::super::session::Session;
+use super::*;
+use inrush_core::plan::{TlsClient, Trust};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ServerConfig, ServerConnection};
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+/// One of ours and one of rustls's, with the wire between them.
+struct Wire {
+    ours: Session,
+    theirs: ServerConnection,
+    left: Vec<u8>,
+    to_us: Vec<u8>,
+    to_them: Vec<u8>,
+    heard: Vec<u8>,
+    told: Vec<u8>,
+}
+
+impl Wire {
+    /// Hands are shaken with this one suite.
+    fn shaken(suite: SupportedCipherSuite) -> Self {
+        let own = self_signed(&["localhost".into()]).unwrap();
+        let plan = TlsClient { trust: Trust::Anyone, identity: None };
+        let config = Client::new(&plan, false, true).unwrap();
+        let ours = Session::client(&config, "localhost", false).unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        let provider = Arc::new(CryptoProvider { cipher_suites: vec![suite], ..provider });
+        let chain = vec![CertificateDer::from_pem_slice(own.chain.as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        let theirs = ServerConnection::new(Arc::new(config)).unwrap();
+        let (left, heard, told) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wire =
+            Self { ours, theirs, left, to_us: Vec::new(), to_them: Vec::new(), heard, told };
+        wire.carry(usize::MAX);
+        assert!(!wire.theirs.is_handshaking());
+        assert!(matches!(wire.ours, Session::Speaking(_)), "{suite:?}: {:?}", wire.ours);
+        wire
+    }
+
+    /// Carries all there is, to us in pieces.
+    fn carry(&mut self, piece: usize) -> Read {
+        let mut all = self.ours.read(&mut [], &mut self.heard, &mut self.to_them);
+        loop {
+            while !self.to_them.is_empty() {
+                let n = self.theirs.read_tls(&mut self.to_them.as_slice()).unwrap();
+                self.to_them.drain(..n);
+                let new = self.theirs.process_new_packets().unwrap().plaintext_bytes_to_read();
+                let from = self.told.len();
+                self.told.resize(from + new, 0);
+                self.theirs.reader().read_exact(&mut self.told[from..]).unwrap();
+            }
+            while self.theirs.wants_write() {
+                self.theirs.write_tls(&mut self.to_us).unwrap();
+            }
+            if self.to_us.is_empty() {
+                return all;
+            }
+            let n = self.to_us.len().min(piece);
+            self.left.extend(self.to_us.drain(..n));
+            let read = self.ours.read(&mut self.left, &mut self.heard, &mut self.to_them);
+            self.left.drain(..read.used);
+            all.notified |= read.notified;
+            all.failed = all.failed.or(read.failed);
+        }
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        assert!(self.ours.write(bytes, &mut [], &mut self.to_them));
+        self.carry(usize::MAX);
+        assert!(std::mem::take(&mut self.told) == bytes);
+    }
+
+    fn hear(&mut self, bytes: &[u8], piece: usize) {
+        self.heard.clear();
+        for part in bytes.chunks(10_000) {
+            self.theirs.writer().write_all(part).unwrap();
+            self.carry(piece);
+        }
+        assert!(self.heard == bytes);
+    }
+}
+
+fn suites() -> Vec<SupportedCipherSuite> {
+    rustls::crypto::ring::ALL_CIPHER_SUITES
+        .iter()
+        .copied()
+        // The certificate of the test has an elliptic curve's key.
+        .filter(|suite| !format!("{:?}", suite.suite()).contains("_RSA_"))
+        .collect()
+}
+
+#[test]
+fn every_suite_is_spoken_in_both_directions() {
+    let said: Vec<u8> = (0..70_000_u32).map(|i| i.to_le_bytes()[0]).collect();
+    assert_eq!(suites().len(), 6, "three of each version");
+    for suite in suites() {
+        let mut wire = Wire::shaken(suite);
+        wire.say(b"hello");
+        wire.say(&said);
+        wire.hear(&said, 4_000);
+        wire.hear(b"byte by byte", 1);
+        wire.theirs.send_close_notify();
+        let read = wire.carry(3);
+        assert!(read.notified && read.failed.is_none(), "{suite:?}");
+    }
+}
+
+/// RFC 8446 §4.6.3: the peer renews its key, and asks us to renew ours.
+#[test]
+fn keys_are_renewed_when_the_peer_asks() {
+    for suite in suites().into_iter().filter(|suite| suite.tls13().is_some()) {
+        let mut wire = Wire::shaken(suite);
+        for _ in 0..3 {
+            wire.theirs.refresh_traffic_keys().unwrap();
+            wire.hear(b"with a new key", usize::MAX);
+            wire.say(b"and with one of ours");
+        }
+    }
+}
+
+#[test]
+fn our_key_is_renewed_before_it_wears_out() {
+    let suite = suites().into_iter().find(|suite| suite.tls13().is_some()).unwrap();
+    let mut wire = Wire::shaken(suite);
+    let Session::Speaking(records) = &mut wire.ours else { panic!("{:?}", wire.ours) };
+    records.renew(&mut wire.to_them).unwrap();
+    wire.say(b"rustls has followed");
+}
+
+#[test]
+fn what_is_changed_or_not_allowed_ends_it() {
+    for suite in suites() {
+        let mut wire = Wire::shaken(suite);
+        wire.theirs.writer().write_all(b"hello").unwrap();
+        wire.theirs.write_tls(&mut wire.to_us).unwrap();
+        *wire.to_us.last_mut().unwrap() ^= 1;
+        let mut out = Vec::new();
+        let read = wire.ours.read(&mut wire.to_us, &mut wire.heard, &mut out);
+        assert_eq!(read.failed.map(|f| f.0), Some(TlsError::BadRecord), "{suite:?}");
+        assert_eq!((read.used, wire.heard.len()), (wire.to_us.len(), 0));
+        wire.theirs.read_tls(&mut out.as_slice()).unwrap();
+        let told = wire.theirs.process_new_packets().unwrap_err();
+        assert!(told.to_string().contains("BadRecordMac"), "the peer is told: {told}");
+        assert!(!wire.ours.write(b"x", &mut [], &mut out), "nothing is said after the end");
+
+        let mut wire = Wire::shaken(suite);
+        let mut long = vec![0x17, 3, 3, 0xff, 0xff];
+        let read = wire.ours.read(&mut long, &mut wire.heard, &mut out);
+        assert_eq!(read.failed.map(|f| f.0), Some(TlsError::Violation), "{suite:?}");
+    }
+}
