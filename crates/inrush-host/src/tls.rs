@@ -18,7 +18,12 @@ pub use own::self_signed;
 use rustls::crypto::CryptoProvider;
 use std::sync::Arc;
 
-/// Whose cryptography is used: ring, see PROMISES.md.
+#[cfg(feature = "aws-lc")]
+use rustls::crypto::aws_lc_rs as cryptography;
+#[cfg(not(feature = "aws-lc"))]
+use rustls::crypto::ring as cryptography;
+
+/// Whose cryptography is used.
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
+    Arc::new(cryptography::default_provider())
 }

@@ -14,6 +14,8 @@ mod lab;
 mod reference;
 #[path = "storm/rows.rs"]
 mod rows;
+#[path = "storm/secure.rs"]
+mod secure;
 #[path = "storm/table.rs"]
 mod table;
 

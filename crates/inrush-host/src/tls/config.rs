@@ -98,7 +98,7 @@ fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
     if let Some(shared) = SHARED.get() {
         return Ok(Arc::clone(shared));
     }
-    let new = rustls::crypto::ring::Ticketer::new()?;
+    let new = super::cryptography::Ticketer::new()?;
     Ok(Arc::clone(SHARED.get_or_init(|| new)))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::child::{Cores, Ended, Result, Running, Server};
 use crate::reference::{self, Done, Task};
+use crate::secure;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use std::fs::{self, File};
@@ -75,8 +76,13 @@ impl Lab {
 
     /// `inrush run` with these arguments against `to`, begun on the client's core.
     pub(crate) fn start(&self, to: SocketAddr, args: &[&str]) -> Result<Running> {
+        self.start_at(&format!("ws://{to}/"), args)
+    }
+
+    /// The same with a URL.
+    pub(crate) fn start_at(&self, url: &str, args: &[&str]) -> Result<Running> {
         let mut command = self.command();
-        command.arg(format!("ws://{to}/")).args(args).args(["--processes", "1", "-t", "1"]);
+        command.arg(url).args(args).args(["--processes", "1", "-t", "1"]);
         command.args(["--source-ip", &SOURCES.join("-")]);
         Running::start(&mut command, Some(self.cores.client))
     }
@@ -110,7 +116,8 @@ impl Lab {
         command
     }
 
-    /// The reference against `to`, begun on the client's core: `how` is `connect` or `echo`.
+    /// The reference against `to`, begun on the client's core: `how` is `connect`, `echo` or
+    /// `tls`.
     pub(crate) fn start_reference(
         &self,
         to: SocketAddr,
@@ -149,6 +156,20 @@ impl Lab {
     ) -> Result<(Done, Duration)> {
         let server = self.server(&[])?;
         self.finish_reference(self.start_reference(server.address, how, connections, hold)?)
+    }
+
+    /// The TLS reference against a server of its own.
+    pub(crate) fn tls_reference(&self, connections: usize) -> Result<(Done, Duration)> {
+        let server = self.server(&["--tls-self-signed"])?;
+        let to = server.address;
+        self.finish_reference(self.start_reference(to, "tls", connections, Duration::ZERO)?)
+    }
+
+    /// `inrush run -k` through TLS against a server of its own.
+    pub(crate) fn through_tls(&self, scheme: &str, args: &[&str]) -> Result<Run> {
+        let server = self.server(&["--tls-self-signed"])?;
+        let url = format!("{scheme}://{}", server.address);
+        self.finish(self.start_at(&url, &[args, &["-k"]].concat())?, LIMIT)
     }
 
     /// Says something about a run when asked to.
@@ -211,14 +232,15 @@ pub(crate) fn be_the_reference(args: &[String]) -> Result<()> {
     };
     let bad = |e: &dyn std::fmt::Display| format!("--reference: {e}");
     let sources = sources.split(',').map(str::parse).collect::<std::result::Result<_, _>>();
-    let done = reference::run(Task {
+    let task = Task {
         to: to.parse().map_err(|e| bad(&e))?,
         sources: sources.map_err(|e| bad(&e))?,
         connections: connections.parse().map_err(|e| bad(&e))?,
         request: fs::read(Path::new(request)).map_err(|e| bad(&e))?,
         hold: Duration::from_millis(hold.parse().map_err(|e| bad(&e))?),
         echo: how == "echo",
-    })?;
+    };
+    let done = if how == "tls" { secure::run(&task)? } else { reference::run(task)? };
     println!("{} {}", done.open_seconds, done.echoes);
     Ok(())
 }

@@ -20,12 +20,14 @@ pub(crate) struct Group {
 }
 
 /// All, in the order of the table.
-pub(crate) const GROUPS: [Group; 6] = [
+pub(crate) const GROUPS: [Group; 8] = [
     Group { names: &["connect-cpu", "connect-rate", "connect-p50"], measure: connect },
     Group { names: &["memory"], measure: memory },
     Group { names: &["echo-cpu"], measure: echo },
     Group { names: &["open-loop"], measure: open_loop },
     Group { names: &["pause-p99.9", "pause-max"], measure: pause },
+    Group { names: &["tls-cpu", "tls-rate"], measure: tls_handshakes },
+    Group { names: &["tls-memory"], measure: tls_memory },
     Group { names: &["million"], measure: million },
 ];
 
@@ -127,6 +129,54 @@ fn memory(lab: &Lab) -> Result<Vec<Row>> {
     let what = "user memory per idle WebSocket".into();
     let (by_ratio, aim) = (false, Some(Bound::AtMost(112.0)));
     Ok(vec![Row { by_ratio, aim, ..bytes.row("memory", what, "B", Bound::AtMost(160.0)) }])
+}
+
+/// Hand-shakes with new sessions, beside a loop of rustls's own.
+fn tls_handshakes(lab: &Lab) -> Result<Vec<Row>> {
+    let n = if lab.quick { 1_000 } else { 3_000 };
+    let count = n.to_string();
+    let args = |c| ["-c", c, "-r", "max", "-d", "0"];
+    let ours_one = lab.through_tls("tls", &args("1"))?.cpu.as_secs_f64();
+    let theirs_one = lab.tls_reference(1)?.1.as_secs_f64();
+    let (mut cpu, mut rate) = (Sides::default(), Sides::default());
+    let each = |cpu: Duration, one: f64| (cpu.as_secs_f64() - one) * 1e6 / (n - 1) as f64;
+    for i in 0..lab.runs {
+        for ours in order(i) {
+            if ours {
+                let run = lab.through_tls("tls", &args(&count))?;
+                all_confirmed(&run, n)?;
+                cpu.ours.push(each(run.cpu, ours_one));
+                rate.ours.push(find(&run, "/connections/connect_rate/achieved_per_second")?);
+            } else {
+                let (done, spent) = lab.tls_reference(n)?;
+                cpu.theirs.push(each(spent, theirs_one));
+                rate.theirs.push(n as f64 / done.open_seconds);
+            }
+        }
+        lab.say(|| format!("pair {i}: CPU us {}, per second {}", cpu.last(), rate.last()));
+    }
+    Ok(vec![
+        cpu.row("tls-cpu", "CPU per TLS hand-shake".into(), "us", Bound::AtMost(1.15)),
+        rate.row("tls-rate", "TLS hand-shakes".into(), "/s", Bound::AtLeast(1.0 / 1.15)),
+    ])
+}
+
+/// What an idle `wss` connection costs, as the run reports it.
+fn tls_memory(lab: &Lab) -> Result<Vec<Row>> {
+    let count = lab.connections.to_string();
+    let mut bytes = Vec::new();
+    for _ in 0..lab.runs.min(3) {
+        let server = lab.server(&["--tls-self-signed"])?;
+        let url = format!("wss://{}/", server.address);
+        let running = lab.start_at(&url, &["-c", &count, "-r", "max", "-d", "3s", "-k"])?;
+        let seen = idle_bytes(&running, lab.connections)? / lab.connections as f64;
+        let run = lab.finish(running, Duration::from_secs(120))?;
+        let said = find(&run, "/client/user_bytes_per_connection")?;
+        lab.say(|| format!("seen {seen:.0} B, reported {said:.0} B"));
+        bytes.push(said);
+    }
+    let what = "user memory per idle wss connection".into();
+    Ok(vec![row("tls-memory", what, "B", bytes, Bound::AtMost(3_500.0))])
 }
 
 /// Closed loop over 1,000 WebSockets; what opening and closing them costs is taken off.
