@@ -184,8 +184,8 @@ impl LoadSwarm {
             }
             Input::Looked(look) => self.looked(now, id, look, orders),
             Input::Wire(bytes) => {
+                // Tickets and the like are no word of the program's: it is heard by what it says.
                 c.bytes_in += u64::from(bytes);
-                c.heard = now;
             }
             Input::Secured { resumed } => self.secured(now, id, resumed, orders),
             Input::Notified => {

@@ -391,7 +391,8 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_reason_and_the_server_is_told() {
-        let check = |trust: fn(&str) -> Trust, name: &str, fault: CertificateFault, alert: u8| {
+        type Trusting = fn(&str) -> Trust;
+        let check = |trust: Trusting, name: &str, fault: CertificateFault, alert: u8| {
             let (client, server) = Pair::new(trust, name).shake(1 << 16);
             let (error, words) = client.failed.unwrap();
             assert_eq!(error, TlsError::Certificate(fault));

@@ -314,10 +314,10 @@ impl LoadSwarm {
     }
 
     /// Replies were due and awaited, and not one byte ever came: nobody has served it. Nor has
-    /// anybody when a server shook hands with all and answered none.
+    /// anybody when a server shook hands with all, answered none and fell silent.
     pub(super) fn was_never_answered(&self, slot: u32) -> bool {
         let c = &self.conns[slot as usize];
-        let silent = c.bytes_in == 0 || self.unanswered;
+        let silent = c.bytes_in == 0 || self.unanswered && c.received == 0 && c.heard <= c.since;
         !self.stopping && self.expects_replies() && c.outstanding() > 0 && silent
     }
 
