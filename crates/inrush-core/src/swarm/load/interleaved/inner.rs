@@ -249,15 +249,10 @@ impl Frame {
         }
         let mut one = core::slice::from_ref(&byte);
         let event = self.rx.next(Role::Client, &mut one).ok()?;
-        let (bytes, end) = match event {
-            Some(Event::Data { bytes, end, .. } | Event::Control { bytes, end, .. }) => {
-                (bytes, end)
-            }
-            None => {
-                self.head += 1;
-                self.length = self.rx.payload_left();
-                return (self.length <= PLAUSIBLE).then_some(false);
-            }
+        let Some(Event::Data { bytes, end, .. } | Event::Control { bytes, end, .. }) = event else {
+            self.head += 1;
+            self.length = self.rx.payload_left();
+            return (self.length <= PLAUSIBLE).then_some(false);
         };
         self.head += usize::from(bytes.is_empty());
         for byte in bytes {
@@ -269,8 +264,7 @@ impl Frame {
         }
         let over = !self.rx.mid_frame();
         if over && self.opcode() == opcode::CLOSE {
-            let length = self.at.min(2) as usize;
-            close_code(&self.begin[..length]).ok()?;
+            close_code(&self.begin[..self.begun().min(2)]).ok()?;
         }
         // A frame without FIN ends and its message does not.
         (over == end).then_some(over)
@@ -284,13 +278,18 @@ impl Frame {
         if !is_data || self.at == 0 || self.length != known.payload.len() as u64 {
             return false;
         }
-        let begin = &self.begin[..self.begin.len().min(self.at as usize)];
+        let begin = &self.begin[..self.begun()];
         if known.tagged {
             return known.is_of_run(begin);
         }
         // Of a message that repeats itself every part looks like its beginning.
         let behind = known.payload.get(offset + self.head..).unwrap_or_default();
         known.payload.starts_with(begin) && !behind.starts_with(begin)
+    }
+
+    /// Bytes that have come of its first ones.
+    fn begun(&self) -> usize {
+        usize::try_from(self.at).map_or(TAG, |at| at.min(TAG))
     }
 
     fn opcode(&self) -> u8 {

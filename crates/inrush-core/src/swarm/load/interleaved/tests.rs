@@ -194,14 +194,27 @@ fn a_wrong_length_is_none() {
     }
 }
 
+/// The same numbers each time.
+struct Dice {
+    purpose: u64,
+    drawn: u64,
+}
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.drawn += 1;
+        usize::try_from(draw(6_455, self.purpose, self.drawn) % limit as u64).unwrap()
+    }
+
+    fn byte(&mut self, limit: usize) -> u8 {
+        u8::try_from(self.below(limit)).unwrap()
+    }
+}
+
 /// What a server changes in its replies leaves their frames where they are.
 #[test]
 fn a_hundred_thousand_random_corruptions_are_no_frames() {
-    let mut drawn = 0_u64;
-    let mut next = move |below: usize| {
-        drawn += 1;
-        (draw(6_455, 0, drawn) % below as u64) as usize
-    };
+    let mut dice = Dice { purpose: 0, drawn: 0 };
     let plans = [
         (letters(64), true),
         (letters(20), true),
@@ -220,14 +233,14 @@ fn a_hundred_thousand_random_corruptions_are_no_frames() {
             stream.extend(frame(0x81, &message));
         }
         let head = if payload.len() > 125 { 4 } else { 2 };
-        let from = next(payload.len());
-        let length = 1 + next(payload.len() - from);
+        let from = dice.below(payload.len());
+        let length = 1 + dice.below(payload.len() - from);
         for (place, byte) in stream[head + from..head + from + length].iter_mut().enumerate() {
-            *byte = next(256) as u8;
+            *byte = dice.byte(256);
             // Half of them look like the head of a frame on purpose.
             if round % 2 == 0 && place < 2 {
-                let opcode = [0x81, 0x82, 0x88, 0x89, 0x8a][next(5)];
-                *byte = if place == 0 { opcode } else { next(100) as u8 };
+                let opcode = [0x81, 0x82, 0x88, 0x89, 0x8a][dice.below(5)];
+                *byte = if place == 0 { opcode } else { dice.byte(100) };
             }
         }
         let read = [stream.len(), 1, 30][round % 3];
@@ -245,24 +258,20 @@ fn a_hundred_thousand_random_corruptions_are_no_frames() {
 /// their bytes at the end of the outer one happen to look like the next head.
 #[test]
 fn of_a_hundred_thousand_random_insertions_only_whole_frames_are_found() {
-    let mut drawn = 0_u64;
-    let mut next = move |below: usize| {
-        drawn += 1;
-        (draw(6_455, 1, drawn) % below as u64) as usize
-    };
+    let mut dice = Dice { purpose: 1, drawn: 0 };
     let payload = letters(64);
     let known = known(&payload, true);
     let (mut frames, mut missed) = (0, 0);
     for round in 0..100_000 {
         let one = message(64, 5, 3);
-        let mut inside: Vec<u8> = (0..1 + next(40)).map(|_| next(256) as u8).collect();
+        let mut inside: Vec<u8> = (0..1 + dice.below(40)).map(|_| dice.byte(256)).collect();
         if round % 4 == 0 {
-            inside[0] = [0x81, 0x82, 0x88, 0x89, 0x8a][next(5)];
+            inside[0] = [0x81, 0x82, 0x88, 0x89, 0x8a][dice.below(5)];
             if inside.len() > 1 {
-                inside[1] = next(40) as u8;
+                inside[1] = dice.byte(40);
             }
         }
-        let found = judge(&known, &split(&one, next(61), &inside), 64);
+        let found = judge(&known, &split(&one, dice.below(61), &inside), 64);
         let found = matches!(found, Some((_, INSIDE | CUT_SHORT, _)));
         frames += u64::from(found);
         assert!(!found || is_frames(&inside), "{round}: {inside:02x?}");
