@@ -50,10 +50,14 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         1.. => claim.sure(Confidence::Proven).says(format!(
             "on {went_on} of {all} the interrupted message went on right after it"
         )),
-        0 => claim.sure(Confidence::Likely).says(format!(
-            "on none of {all} the interrupted message was seen to go on: a writer that forgets the \
-             rest of a short write, or fills a buffer again before it is sent, looks like this too"
-        )),
+        0 => claim
+            .sure(Confidence::Likely)
+            .what("A frame lies inside another: two writers, or one that forgets half of a write")
+            .says(format!(
+                "on none of {all} the interrupted message was seen to go on: a writer that forgets \
+                 the rest of a short write, or fills a buffer again before it is sent, looks like \
+                 this too"
+            )),
     };
     Some(remedies(case, claim))
 }
@@ -136,11 +140,10 @@ fn remedies(case: &Case<'_>, claim: Claim) -> Claim {
              each sendText() before the next",
             "jstack $(pgrep -n java) | grep -B 2 -A 12 -E 'sendText|sendMessage'",
         );
-    let address = seen::first_address(case, &claim.rows);
-    claim.root_remedy(
-        "client-host",
-        "keep the bytes of one connection for its authors",
-        format!("tcpdump -ni any -w two-writers.pcap tcp port {}", words::port(address)),
+    claim.remedy(
+        "run",
+        "keep offset and bytes of the first ones for the authors: message_offset, last_words",
+        words::again(case.plan, "--json two-writers.json"),
     )
 }
 
@@ -187,6 +190,7 @@ mod tests {
         let lab = Lab::ws().book(4, inside(false));
         let found =
             lab.expect(&[("two-writers-on-one-connection", 4, Confidence::Likely)]);
+        assert!(found[0].what.contains("two writers, or one that"), "{}", found[0].what);
         let last = found[0].because.last().unwrap();
         assert!(last.text.contains("short write"), "{last:?}");
     }
