@@ -32,7 +32,7 @@ pub(super) struct Piece<'a> {
 
 impl LoadSwarm {
     /// A reply differs from its message in this piece. Whether the connection has failed for it:
-    /// then a frame lies inside the message, by what has come so far. `head`: how the message began.
+    /// then a frame lies inside the message, by what has come so far. `head`: how that began.
     #[cold]
     pub(super) fn breaks_off(
         &mut self,
@@ -103,8 +103,8 @@ impl LoadSwarm {
     }
 
     /// The stream broke the protocol, so the connection has failed: in this read, before its last
-    /// `left` bytes. Behind a doubtful reply it may be the rest of it, misread; then what proves that
-    /// is awaited among the last words. In a text that is not known, the text itself proves it.
+    /// `left` bytes. Behind a doubtful reply it may be the rest of it, misread; then what proves
+    /// that is awaited among the last words. A text that is not known proves it by itself.
     #[cold]
     pub(super) fn violated(
         &mut self,
@@ -183,6 +183,9 @@ impl LoadSwarm {
 /// The frame that may begin where this piece differs; `rx` has decoded the piece.
 fn begun(known: &Known<'_>, head: &[u8], piece: Piece<'_>, rx: Decoder) -> Option<Inner> {
     let offset = known.differs(piece.at, piece.bytes)?;
+    if !inner::begins_frame(piece.bytes[offset - piece.at]) {
+        return None;
+    }
     let decoded = (piece.at + piece.bytes.len() - offset) as u64;
     let (rest, message) = (decoded.saturating_add(rx.payload_left()), known.payload.len());
     // What lies at the end of the whole message is the next frame: a length was wrong.

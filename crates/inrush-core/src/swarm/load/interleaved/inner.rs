@@ -1,6 +1,6 @@
-//! A frame inside another one, told from what is known of both: the reply that breaks off there and
-//! has to go on after it, and our own messages, one of which may be what lies inside. Pure; fed with
-//! the stream as it comes.
+//! A frame inside another one, told from what is known of both: the reply that breaks off there
+//! and has to go on after it, and our own messages, one of which may be what lies inside. Pure;
+//! fed with the stream as it comes.
 
 use crate::protocol::ws_frame::{Decoder, Event, Role, close_code, opcode};
 use crate::swarm::load::messages::{TAG, read_tag, tag};
@@ -89,6 +89,13 @@ struct Frame {
     begin: [u8; TAG],
     /// It is one of our messages, so that the rest of it is known.
     ours: bool,
+}
+
+/// Whether a message, or a control frame, in one frame of a server begins with this byte.
+pub(super) fn begins_frame(byte: u8) -> bool {
+    let kind = byte & 0x0f;
+    byte & 0xf0 == 0x80
+        && matches!(kind, opcode::TEXT | opcode::BINARY | opcode::CLOSE..=opcode::PONG)
 }
 
 impl Known<'_> {

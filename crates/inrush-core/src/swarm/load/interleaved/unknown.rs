@@ -1,6 +1,6 @@
 //! A frame inside a text that nobody knows beforehand. What is said here is proven by the text
-//! itself: it is no UTF-8 exactly where the head of a frame lies, it is some without that frame, and
-//! with it all frames after it make no sense.
+//! itself: it is no UTF-8 exactly where the head of a frame lies, it is some without that frame,
+//! and with it all frames after it make no sense.
 
 use super::inner::LEAST;
 use crate::protocol::ws_frame::{Decoder, Event, Role};
@@ -14,8 +14,8 @@ pub(super) struct Found {
     pub(super) at: usize,
 }
 
-/// The frame inside the last text before `broken`, where the stream broke the protocol. Both have to
-/// be whole in this read, which has to begin between two frames.
+/// The frame inside the last text before `broken`, where the stream broke the protocol. Both have
+/// to be whole in this read, which has to begin between two frames.
 pub(super) fn inside_text(read: &[u8], broken: usize) -> Option<Found> {
     let (begins, text) = last_text(read, broken)?;
     let offset = core::str::from_utf8(text).err()?.valid_up_to();
