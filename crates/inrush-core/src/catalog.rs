@@ -48,6 +48,7 @@ causes! {
     not_a_websocket_server
     server_rejected_upgrade
     message_over_limit
+    two_writers_on_one_connection
     protocol_violation
     server_closed_with_reason
     server_handshake_deadline

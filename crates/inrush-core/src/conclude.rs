@@ -206,6 +206,7 @@ mod tests {
             fin_seen,
             look: None,
             last_words: Vec::new(),
+            offset: None,
         };
         for nth in 0..attempted - peak {
             let connection = first + nth * step;

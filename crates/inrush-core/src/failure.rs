@@ -150,6 +150,12 @@ pub enum ProtocolError {
     Continuation,
     /// A new message inside a fragmented one (§5.4).
     Interleaved,
+    /// A frame that lies inside another one, as two writers without a lock write (§5.4: frames of
+    /// one message are not interleaved with those of another, let alone bytes).
+    FrameInFrame {
+        /// The interrupted frame goes on after it.
+        resumed: bool,
+    },
     /// A length with its highest bit set, or not minimally encoded (§5.2).
     Length,
     /// Text that is no UTF-8 (§8.1).
@@ -262,4 +268,6 @@ pub struct Failure {
     pub look: Option<Look>,
     /// The last bytes the peer said, at most 512, unescaped.
     pub last_words: Vec<u8>,
+    /// Where in its message the first of them lay, for what was found inside a message.
+    pub offset: Option<u64>,
 }

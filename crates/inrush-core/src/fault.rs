@@ -36,6 +36,8 @@ pub enum Kind {
     Pause(Nanos, Nanos),
     /// Accepts one connection each so long.
     SlowAccept(Nanos),
+    /// Says a frame in the middle of another, as two writers without a lock do (WebSockets only).
+    InterleaveFrames,
     /// close() after half of a reply.
     CloseMidWrite,
     /// RST after half of a reply.
@@ -108,7 +110,11 @@ impl Kind {
     pub fn per_reply(self) -> bool {
         matches!(
             self,
-            Self::DropReply | Self::DelayReply(_) | Self::DuplicateReply | Self::CorruptReply
+            Self::DropReply
+                | Self::DelayReply(_)
+                | Self::DuplicateReply
+                | Self::CorruptReply
+                | Self::InterleaveFrames
         )
     }
 

@@ -334,6 +334,7 @@ mod tests {
                 fin_seen: false,
                 look: None,
                 last_words: Vec::new(),
+                offset: None,
             };
             tally.book(key, failure, 0);
         }

@@ -31,6 +31,7 @@ pub(super) struct Seen {
     age: Nanos,
     look: Option<Look>,
     words: Vec<u8>,
+    offset: Option<u64>,
     open: (u64, u64),
     number: u64,
 }
@@ -155,6 +156,7 @@ impl Seen {
             age: Nanos::from_millis(3),
             look: None,
             words: Vec::new(),
+            offset: None,
             open: (0, 0),
             number: 1,
         }
@@ -200,6 +202,12 @@ impl Seen {
         self
     }
 
+    /// Where in its message the words began.
+    pub(super) fn offset(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
     /// Connections open when the first and the last of them failed.
     pub(super) fn open(mut self, first: u64, last: u64) -> Self {
         self.open = (first, last);
@@ -224,6 +232,7 @@ impl Seen {
             fin_seen: self.key.fin_seen,
             look: self.look,
             last_words: self.words.clone(),
+            offset: self.offset,
         }
     }
 }

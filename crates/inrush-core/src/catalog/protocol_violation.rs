@@ -32,7 +32,12 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let mixed = claim.rows.iter().any(|row| {
         matches!(
             seen::protocol(row),
-            Some(ProtocolError::Interleaved | ProtocolError::Continuation | ProtocolError::Opcode)
+            Some(
+                ProtocolError::Interleaved
+                    | ProtocolError::Continuation
+                    | ProtocolError::Opcode
+                    | ProtocolError::Reserved
+            )
         )
     });
     let claim = claim.sure(Confidence::Proven).says(match said.as_slice() {

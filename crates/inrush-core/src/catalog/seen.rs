@@ -255,6 +255,8 @@ fn broken(error: ProtocolError) -> String {
         E::ControlFragmented => "a fragmented control frame",
         E::Continuation => "a continuation without a beginning",
         E::Interleaved => "a new message inside a fragmented one",
+        E::FrameInFrame { resumed: true } => "a frame inside another one, which goes on after it",
+        E::FrameInFrame { resumed: false } => "a frame inside another one",
         E::Length => "a frame length that is not allowed",
         E::Utf8 => "text that is no UTF-8",
         E::BadClose => "a Close frame that is not allowed",

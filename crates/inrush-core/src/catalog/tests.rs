@@ -56,6 +56,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
             ProtocolError::NotHttp,
             ProtocolError::BadAccept,
             ProtocolError::Opcode,
+            ProtocolError::FrameInFrame { resumed: true },
+            ProtocolError::FrameInFrame { resumed: false },
             ProtocolError::TooBig,
             ProtocolError::Closed(1009),
             ProtocolError::Closed(1013),

@@ -5,6 +5,7 @@ mod conn;
 mod deadline;
 mod ending;
 mod holes;
+mod interleaved;
 mod looking;
 mod messages;
 mod opening;
@@ -24,6 +25,7 @@ use alloc::vec::Vec;
 use conn::{Conn, NOTIFIED, OWED, SECURE, State};
 use ending::Dying;
 use holes::Holes;
+use interleaved::Inner;
 use looking::Looking;
 use replies::{Gaps, Partial};
 
@@ -72,6 +74,8 @@ pub struct LoadSwarm {
     parts: BTreeMap<u32, Vec<u8>>,
     owed: BTreeMap<u32, Vec<u8>>,
     partial: BTreeMap<u32, Partial>,
+    /// Replies in which a frame may lie that is not theirs.
+    inner: BTreeMap<u32, Inner>,
     gaps: BTreeMap<u32, Gaps>,
     gap_count: u64,
     /// Of connections that could not send all that was due.
@@ -129,6 +133,7 @@ impl LoadSwarm {
             parts: BTreeMap::new(),
             owed: BTreeMap::new(),
             partial: BTreeMap::new(),
+            inner: BTreeMap::new(),
             gaps: BTreeMap::new(),
             gap_count: 0,
             holes: BTreeMap::new(),

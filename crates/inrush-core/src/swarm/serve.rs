@@ -296,6 +296,7 @@ impl ServeSwarm {
             fin_seen: false,
             look: None,
             last_words: Vec::new(),
+            offset: None,
         };
         self.tally.book(key, failure, self.open);
     }

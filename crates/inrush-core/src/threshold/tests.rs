@@ -178,6 +178,7 @@ fn failure(connection: u64, signature: Signature) -> Failure {
         fin_seen: false,
         look: None,
         last_words: vec![],
+        offset: None,
     }
 }
 

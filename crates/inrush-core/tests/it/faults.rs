@@ -2,6 +2,7 @@
 //! reason and nothing else does, with sums that are exact.
 
 mod hidden;
+mod interleaved;
 mod midlife;
 mod opening;
 mod order_matrix;

@@ -74,6 +74,7 @@ fn failed() -> impl Strategy<Value = (Key, Failure, u64)> {
             fin_seen,
             look: Some(look),
             last_words: connection.to_le_bytes().to_vec(),
+            offset: None,
         };
         (Key { target, signature, peer, fin_seen, heard, spoke }, failure, open)
     })
@@ -245,6 +246,7 @@ fn buckets_of_time_end_as_wide_in_any_order() {
                 fin_seen,
                 look: None,
                 last_words: Vec::new(),
+                offset: None,
             };
             tally.book(key, failure, nth);
         }

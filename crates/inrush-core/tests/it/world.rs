@@ -19,7 +19,7 @@ pub(crate) use chance::{Chance, seed, seeds};
 pub(crate) use kernel::{Kernel, Link};
 pub(crate) use outcome::Outcome;
 pub(crate) use process::{Costs, OWN};
-pub(crate) use script::{Act, Scripted};
+pub(crate) use script::{Act, Part, Scripted};
 pub(crate) use secure::{HELLO, alert};
 pub(crate) use socket::{Pid, Sock};
 

@@ -16,8 +16,9 @@ const AFTER: &str = "\
 Faults (SELECT: RATIO, every:N, first:N, after:N; default all), e.g. rst-after-accept@5%:
   close-after-accept, rst-after-accept, close-after:TIME, close-after-first-write, leak,
   rst-on-first-byte, close-on-first-byte, garbage-upgrade, drop-reply, delay-reply:TIME,
-  duplicate-reply, corrupt-reply, pause:TIME/TIME, slow-accept:RATE, close-mid-write,
-  rst-mid-write, stall-accept, stall-tls, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame,
+  duplicate-reply, corrupt-reply, interleave-frames (a frame inside another, as two writers make
+  them; WebSockets only), pause:TIME/TIME, slow-accept:RATE, close-mid-write, rst-mid-write,
+  stall-accept, stall-tls, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame,
   close-code:N, slow-read, die-after:COUNT|TIME (1m is a minute, 1M a million), fd-limit:COUNT
 
 Examples:
@@ -173,7 +174,7 @@ impl ServeArgs {
 }
 
 /// Names without an argument.
-const PLAIN: [(&str, Kind); 16] = [
+const PLAIN: [(&str, Kind); 17] = [
     ("close-after-accept", Kind::CloseAfterAccept),
     ("rst-after-accept", Kind::RstAfterAccept),
     ("close-after-first-write", Kind::CloseAfterFirstWrite),
@@ -184,6 +185,7 @@ const PLAIN: [(&str, Kind); 16] = [
     ("drop-reply", Kind::DropReply),
     ("duplicate-reply", Kind::DuplicateReply),
     ("corrupt-reply", Kind::CorruptReply),
+    ("interleave-frames", Kind::InterleaveFrames),
     ("close-mid-write", Kind::CloseMidWrite),
     ("rst-mid-write", Kind::RstMidWrite),
     ("stall-accept", Kind::StallAccept),
@@ -305,6 +307,7 @@ mod tests {
         for (text, kind, select) in [
             ("leak", Kind::Leak, Select::All),
             ("rst-after-accept@5%", Kind::RstAfterAccept, Select::Ratio(50_000)),
+            ("interleave-frames@every:50", Kind::InterleaveFrames, Select::Every(50)),
             ("drop-reply@0.001", Kind::DropReply, Select::Ratio(1_000)),
             ("stall-upgrade@every:100", Kind::StallUpgrade(Nanos::MAX), Select::Every(100)),
             ("stall-upgrade:2s@first:3", Kind::StallUpgrade(secs(2)), Select::First(3)),
@@ -324,7 +327,7 @@ mod tests {
     #[test]
     fn faults_that_are_refused() {
         for (text, hint) in [
-            ("interleave-frames", "half-frame"),
+            ("interleave", "interleave-frames"),
             ("leak:5", "write leak"),
             ("close-after", "write close-after:TIME"),
             ("close-after:5", "did you mean 5s?"),

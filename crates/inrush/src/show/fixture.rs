@@ -284,6 +284,7 @@ fn failure(at: Nanos, connection: u64, signature: Signature, open: bool, peer: P
         fin_seen: false,
         look: open.then_some(look),
         last_words: b"bye\x1b[2J".to_vec(),
+        offset: None,
     }
 }
 

@@ -15,3 +15,4 @@ mod refusals;
 mod refused;
 mod stopping;
 mod tls;
+mod writers;

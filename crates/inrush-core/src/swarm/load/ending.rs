@@ -30,9 +30,11 @@ const RETRY: Nanos = Nanos::from_millis(100);
 /// A connection that has failed and is not booked yet.
 #[derive(Debug)]
 pub(super) struct Dying {
-    signature: Signature,
-    later: Option<Signature>,
-    words: Vec<u8>,
+    pub(super) signature: Signature,
+    pub(super) later: Option<Signature>,
+    pub(super) words: Vec<u8>,
+    /// Where in its message they begin, for what was found inside one.
+    pub(super) offset: Option<u64>,
     at: Nanos,
     /// Its last words are awaited until then.
     pub(super) until: Nanos,
@@ -158,8 +160,8 @@ impl LoadSwarm {
         {
             self.count_burst(now);
         }
-        let dying =
-            Dying { signature, later: None, words, at: now, until: now + DYING, heard, read: 0 };
+        let (later, offset, until) = (None, None, now + DYING);
+        let dying = Dying { signature, later, words, offset, at: now, until, heard, read: 0 };
         self.dying.insert(id.slot, dying);
         self.conns[id.slot as usize].state = State::Dying;
         self.arm(now, id.slot);
@@ -175,7 +177,10 @@ impl LoadSwarm {
         if wrote {
             self.reinterpret(id, bytes);
         }
-        if full {
+        if self.is_doubtful(id.slot) {
+            self.settle_doubt(id, bytes, orders);
+        }
+        if full && self.conns[id.slot as usize].state == State::Dying {
             self.order_look(id, orders);
         }
     }
@@ -242,6 +247,7 @@ impl LoadSwarm {
             fin_seen,
             look,
             last_words: dying.words,
+            offset: dying.offset,
         };
         let open = self.snapshot.gauges.open;
         self.urgent |= self.snapshot.tally.book(key, failure, open);
@@ -347,6 +353,9 @@ impl LoadSwarm {
         self.wheel.clear(slot);
         self.parts.remove(&slot);
         self.owed.remove(&slot);
+        if !self.inner.is_empty() {
+            self.inner.remove(&slot);
+        }
         if !self.holes.is_empty() {
             self.holes.remove(&slot);
         }

@@ -1,6 +1,7 @@
 //! Matching what comes back: echo, reply or push; late, duplicated, corrupted and overtaken apart.
 
 use super::conn::{COMPARED, CONFIRMED, IN_PARTS, QUIET, State};
+use super::interleaved::Piece;
 use super::messages::{TAG, read_tag};
 use super::{Conn, LoadSwarm};
 use crate::failure::{Op, Outcome, ProtocolError};
@@ -52,6 +53,10 @@ impl LoadSwarm {
     /// Takes in bytes of a WebSocket.
     #[inline]
     pub(super) fn frames(&mut self, now: Nanos, id: ConnId, mut bytes: &[u8], orders: &mut Orders) {
+        let read = bytes;
+        if !self.inner.is_empty() && self.goes_on(now, id, bytes, orders) {
+            return;
+        }
         loop {
             let c = &mut self.conns[id.slot as usize];
             if !matches!(c.state, State::Open | State::Closing) {
@@ -62,17 +67,15 @@ impl LoadSwarm {
                 Ok(Some(Event::Data { bytes: got, end, .. })) => {
                     self.snapshot.counts.received_bytes += got.len() as u64;
                     if c.state == State::Open {
-                        self.data(now, id, got, end, orders);
+                        let piece = Piece { at: 0, bytes: got, end, behind: bytes };
+                        self.data(now, id, piece, orders);
                     }
                 }
                 Ok(Some(Event::Control { op, bytes: body, end, .. })) => {
                     self.control_piece(now, id, op, body, end, orders);
                 }
                 Err(_) if c.state == State::Closing => return,
-                Err(error) => {
-                    self.die(now, id, Op::Decode, Outcome::Protocol(error), bytes);
-                    self.order_look(id, orders);
-                }
+                Err(error) => self.violated(now, id, error, (read, bytes), orders),
             }
         }
     }
@@ -88,7 +91,7 @@ impl LoadSwarm {
         let sent = c.sent;
         self.snapshot.counts.received_bytes += bytes.len() as u64;
         if self.shard.plan.messages.expect != Expect::Echo {
-            self.data(now, id, bytes, true, orders);
+            self.data(now, id, Piece { at: 0, bytes, end: true, behind: &[] }, orders);
             return;
         }
         let length = self.payload.len().max(1);
@@ -98,13 +101,15 @@ impl LoadSwarm {
             let take = (length - at.min(length - 1)).min(bytes.len());
             let (piece, rest) = bytes.split_at(take);
             bytes = rest;
-            self.data(now, id, piece, at + take == length, orders);
+            let end = at + take == length;
+            self.data(now, id, Piece { at: 0, bytes: piece, end, behind: &[] }, orders);
         }
     }
 
     /// Takes in a piece of a message; `end` is its last.
     #[inline]
-    fn data(&mut self, now: Nanos, id: ConnId, piece: &[u8], end: bool, orders: &mut Orders) {
+    fn data(&mut self, now: Nanos, id: ConnId, piece: Piece<'_>, orders: &mut Orders) {
+        let end = piece.end;
         match self.shard.plan.messages.expect {
             Expect::None => {}
             Expect::Push => self.snapshot.counts.received += u64::from(end),
@@ -119,23 +124,37 @@ impl LoadSwarm {
             Expect::Echo
                 if end && (self.partial.is_empty() || !self.partial.contains_key(&id.slot)) =>
             {
-                let (seq, intact) = self.compare(id, piece);
+                let (seq, intact) = self.compare(id, piece.bytes);
+                if !intact && self.breaks_off(now, id, piece.bytes, piece, orders) {
+                    return;
+                }
                 self.replied(now, id, seq, intact, orders);
             }
-            Expect::Echo => self.echo_piece(now, id, piece, end, orders),
+            Expect::Echo => self.echo_piece(now, id, piece, orders),
         }
     }
 
-    fn echo_piece(&mut self, now: Nanos, id: ConnId, piece: &[u8], end: bool, orders: &mut Orders) {
+    fn echo_piece(&mut self, now: Nanos, id: ConnId, piece: Piece<'_>, orders: &mut Orders) {
         let skip = if self.tagged { TAG } else { 0 };
+        let bytes = piece.bytes;
+        let at = self.partial.get(&id.slot).map_or(0, |partial| partial.at);
+        let room = TAG.saturating_sub(at).min(bytes.len());
+        let strange = self.tagged && self.is_no_tag(id.slot, at, &bytes[..room]);
         let partial = self.partial.entry(id.slot).or_default();
-        let room = TAG.saturating_sub(partial.head.len()).min(piece.len());
-        partial.head.extend_from_slice(&piece[..room]);
-        let from = partial.at.max(skip).min(partial.at + piece.len());
-        let got = &piece[from - partial.at..];
-        partial.bad |= self.payload.get(from..from + got.len()) != Some(got);
-        partial.at += piece.len();
-        if !end {
+        partial.head.extend_from_slice(&bytes[..room]);
+        let from = at.max(skip).min(at + bytes.len());
+        let got = &bytes[from - at..];
+        let differs = strange || self.payload.get(from..from + got.len()) != Some(got);
+        let first = differs && !partial.bad;
+        partial.bad |= differs;
+        partial.at += bytes.len();
+        if first {
+            let head = partial.head.clone();
+            if self.breaks_off(now, id, &head, Piece { at, ..piece }, orders) {
+                return;
+            }
+        }
+        if !piece.end {
             return;
         }
         let partial = self.partial.remove(&id.slot).expect("it was made above");

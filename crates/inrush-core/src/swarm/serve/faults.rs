@@ -24,6 +24,7 @@ pub(super) struct Deed {
     pub(super) dropped: bool,
     pub(super) corrupted: bool,
     pub(super) twice: bool,
+    pub(super) interleaved: bool,
     pub(super) delay: Option<Nanos>,
 }
 
@@ -73,6 +74,7 @@ impl Faults {
                 Kind::DropReply => deed.dropped = true,
                 Kind::CorruptReply => deed.corrupted = true,
                 Kind::DuplicateReply => deed.twice = true,
+                Kind::InterleaveFrames => deed.interleaved = true,
                 Kind::DelayReply(by) => deed.delay = deed.delay.max(Some(by)),
                 _ => {}
             }

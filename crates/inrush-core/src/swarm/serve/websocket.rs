@@ -125,18 +125,26 @@ impl ServeSwarm {
             return self.commit();
         }
         let corrupted = deed.corrupted && !payload.is_empty();
+        let interleaved = deed.interleaved && framed && !payload.is_empty();
         let render = |out: &mut Vec<u8>| {
             if framed {
                 ws_frame::put_head(out, 0x80 | kind, payload.len(), None);
             }
-            out.extend_from_slice(payload);
+            // A second writer cannot begin before the first has, nor after it has ended.
+            let cut = if interleaved { payload.len() / 2 } else { payload.len() };
+            out.extend_from_slice(&payload[..cut]);
+            if interleaved {
+                ws_frame::put_head(out, 0x80 | kind, payload.len(), None);
+                out.extend_from_slice(payload);
+                out.extend_from_slice(&payload[cut..]);
+            }
             // The last byte lies beyond the tag of a tagged message, and in UTF-8 it is ASCII or a
             // continuation byte: both stay what they are when their lowest bit turns.
             if let Some(last) = out.last_mut().filter(|_| corrupted) {
                 *last ^= 1;
             }
         };
-        self.counts.faults += u64::from(corrupted);
+        self.counts.faults += u64::from(corrupted) + u64::from(interleaved);
         self.counts.sent += 1;
         self.counts.sent_bytes += payload.len() as u64;
         let halved = |k| matches!(k, Kind::CloseMidWrite | Kind::RstMidWrite);

@@ -8,6 +8,7 @@ use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
 use inrush_core::swarm::{Close, ConnId, Input, Order, Orders, Step};
 use inrush_core::time::Nanos;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 /// One thing a server does with a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(crate) enum Act {
     EchoStream(u32, usize),
     /// Echoes so many messages of a WebSocket; answers no ping and no Close.
     EchoFrames(u32),
+    /// Answers one message of a WebSocket with these parts instead of its echo.
+    EchoParts(Vec<Part>),
     /// Reads and forgets until the peer ends; then it closes.
     Drain,
     /// Reads no more and keeps it.
@@ -36,6 +39,17 @@ pub(crate) enum Act {
     Half,
     Close,
     Reset,
+}
+
+/// Of a wrong answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The head of a text frame that declares so many bytes more than the message has.
+    Head(isize),
+    /// These bytes of the message.
+    Payload(Range<usize>),
+    /// Whatever.
+    Raw(&'static [u8]),
 }
 
 type Each = Box<dyn Fn(usize) -> Vec<Act>>;
@@ -131,6 +145,7 @@ fn needs_bytes(act: &Act) -> bool {
             | Act::ReadHello
             | Act::EchoStream(..)
             | Act::EchoFrames(_)
+            | Act::EchoParts(_)
             | Act::Drain
     )
 }
@@ -184,7 +199,15 @@ impl Guest {
                 until <= now
             }
             Act::EchoStream(count, size) => self.echo_stream(*count, *size, id, orders),
-            Act::EchoFrames(count) => self.echo_frames(*count, id, orders),
+            Act::EchoFrames(0) => true,
+            Act::EchoFrames(count) => {
+                let echoed = self.echo_frame(&[], id, orders);
+                if echoed {
+                    self.acts.insert(1, Act::EchoFrames(count - 1));
+                }
+                echoed
+            }
+            Act::EchoParts(parts) => self.echo_frame(parts, id, orders),
             Act::Drain => {
                 self.use_up(self.heard.len() - self.used);
                 self.give_up(id, orders)
@@ -227,10 +250,8 @@ impl Guest {
         true
     }
 
-    fn echo_frames(&mut self, count: u32, id: ConnId, orders: &mut Orders) -> bool {
-        if count == 0 {
-            return true;
-        }
+    /// Echoes a message; by these parts if there are any.
+    fn echo_frame(&mut self, parts: &[Part], id: ConnId, orders: &mut Orders) -> bool {
         let mut rest = &self.heard[self.used..];
         while let Ok(Some(event)) = self.decoder.next(Side::Server, &mut rest) {
             let Event::Data { text, bytes, end, mask, offset, .. } = event else { continue };
@@ -238,17 +259,30 @@ impl Guest {
             self.message.extend_from_slice(bytes);
             apply_mask(&mut self.message[from..], mask, offset);
             if end {
-                let first = if text { 0x81 } else { 0x82 };
-                put_head(&mut self.unsaid, first, self.message.len(), None);
-                self.unsaid.append(&mut self.message);
+                let message = std::mem::take(&mut self.message);
                 let left = rest.len();
                 self.use_up(self.heard.len() - self.used - left);
-                self.acts.insert(1, Act::EchoFrames(count - 1));
+                let whole = [Part::Head(0), Part::Payload(0..message.len())];
+                for part in if parts.is_empty() { &whole } else { parts } {
+                    self.say_part(part, text, &message);
+                }
                 return true;
             }
         }
         self.use_up(self.heard.len() - self.used);
         self.give_up(id, orders)
+    }
+
+    fn say_part(&mut self, part: &Part, text: bool, message: &[u8]) {
+        match part {
+            Part::Head(more) => {
+                let first = if text { 0x81 } else { 0x82 };
+                let declared = message.len().checked_add_signed(*more).expect("not below nothing");
+                put_head(&mut self.unsaid, first, declared, None);
+            }
+            Part::Payload(range) => self.unsaid.extend_from_slice(&message[range.clone()]),
+            Part::Raw(bytes) => self.unsaid.extend_from_slice(bytes),
+        }
     }
 
     fn use_up(&mut self, bytes: usize) {

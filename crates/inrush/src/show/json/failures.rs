@@ -69,6 +69,9 @@ struct Sample {
     bytes_received: u64,
     tcp_info: Option<TcpInfo>,
     last_words: Option<String>,
+    /// Where in its message the last words begin, for what was found inside one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_offset: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,6 +189,7 @@ fn sample(report: &Report, row: &Row, failure: &Failure) -> Sample {
         bytes_received: failure.bytes_in,
         tcp_info: failure.look.as_ref().map(tcp_info),
         last_words: Some(escape::bytes(&failure.last_words)).filter(|words| !words.is_empty()),
+        message_offset: failure.offset,
     }
 }
 

@@ -198,6 +198,37 @@ fn replies_are_dropped_doubled_and_changed() {
     assert_eq!(host.faults(), 5, "an empty reply has nothing to change");
 }
 
+/// A frame of the same message lies in the middle; a stream has no frames, an empty one no middle.
+#[test]
+fn interleaved_frames_lie_in_the_middle_of_others() {
+    let check = |payload: &[u8], expected: &[u8]| {
+        let mut host = Host::new(faulty(Kind::InterleaveFrames));
+        let id = host.websocket();
+        host.bytes(id, &frame(0x82, payload));
+        assert_eq!(host.take(id), expected, "{payload:?}");
+        assert_eq!(host.faults(), u64::from(!payload.is_empty()));
+    };
+    check(b"abcd", b"\x82\x04ab\x82\x04abcdcd");
+    check(b"x", b"\x82\x01\x82\x01xx");
+    check(b"", b"\x82\x00");
+    let mut host = Host::new(faulty(Kind::InterleaveFrames));
+    let id = host.accept();
+    host.bytes(id, b"hello");
+    assert_eq!((host.take(id), host.faults()), (b"hello".to_vec(), 0));
+}
+
+#[test]
+fn a_pushing_server_interleaves_too() {
+    let faults = vec![Fault { kind: Kind::InterleaveFrames, select: Select::Every(2) }];
+    let mut host = Host::new(Serve { mode: Mode::Push, faults, ..plan() });
+    let id = host.websocket();
+    host.pass(Nanos::from_millis(4_500));
+    let said = host.take(id);
+    assert_eq!((host.faults(), said.len()), (2, 4 * 66 + 2 * 66));
+    let whole = &said[..66];
+    assert_eq!(said[66..66 + 132], [&whole[..34], whole, &whole[34..]].concat());
+}
+
 #[test]
 fn a_delayed_reply_is_overtaken() {
     let kind = Kind::DelayReply(Nanos::from_millis(50));

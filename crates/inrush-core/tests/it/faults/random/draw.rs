@@ -174,6 +174,7 @@ fn random_fault(chance: &mut Chance) -> Kind {
         Kind::DelayReply(time),
         Kind::DuplicateReply,
         Kind::CorruptReply,
+        Kind::InterleaveFrames,
         pause,
         Kind::SlowAccept(time),
         Kind::CloseMidWrite,
