@@ -22,7 +22,7 @@ use crate::wheel::Wheel;
 use again::Again;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use conn::{Conn, NOTIFIED, OWED, SECURE, State};
+use conn::{Conn, HEARD, NOTIFIED, OWED, SECURE, State};
 use ending::Dying;
 use holes::Holes;
 use interleaved::Inner;
@@ -175,8 +175,12 @@ impl LoadSwarm {
         }
         match input {
             Input::Bytes(bytes) => {
-                // TLS has told how much came off the wire.
-                c.bytes_in += if c.is(SECURE) { 0 } else { bytes.len() as u64 };
+                if c.is(SECURE) {
+                    // TLS has told how much came off the wire.
+                    c.flags |= HEARD;
+                } else {
+                    c.bytes_in += bytes.len() as u64;
+                }
                 c.heard = now;
                 self.bytes(now, id, bytes, orders);
             }

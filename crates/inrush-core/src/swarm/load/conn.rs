@@ -49,6 +49,8 @@ pub(super) const WROTE: u16 = 512;
 pub(super) const SECURE: u16 = 1024;
 /// The peer's close_notify has come.
 pub(super) const NOTIFIED: u16 = 2048;
+/// Through TLS: the program has said a byte.
+pub(super) const HEARD: u16 = 8192;
 
 /// One connection: 96 B, held by a test.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +118,12 @@ impl Conn {
     #[inline]
     pub(super) fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
+    }
+
+    /// The server's program has said something; what TLS says is not its word.
+    #[inline]
+    pub(super) fn has_heard(&self) -> bool {
+        if self.is(SECURE) { self.is(HEARD) } else { self.bytes_in > 0 }
     }
 
     #[inline]

@@ -97,7 +97,7 @@ impl LoadSwarm {
     #[inline]
     fn reply_deadline(&self, slot: u32, c: &Conn) -> Nanos {
         // Once we are silent ourselves, the peer's silence proves nothing, unless it never spoke.
-        let speaking = matches!(self.stage, Stage::Running(_)) || c.bytes_in == 0;
+        let speaking = matches!(self.stage, Stage::Running(_)) || !c.has_heard();
         if c.outstanding() == 0 || !self.expects_replies() || !speaking {
             return Nanos::MAX;
         }

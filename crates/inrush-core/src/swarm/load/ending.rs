@@ -141,7 +141,8 @@ impl LoadSwarm {
         let signature = Signature { phase: self.phase_of(id.slot, op), op, outcome };
         let c = &self.conns[id.slot as usize];
         let (opening, open, confirmed) = (c.opening(), c.state == State::Open, c.is(CONFIRMED));
-        let heard = c.bytes_in > 0;
+        // Through TLS, the hand-shake itself was an answer.
+        let heard = c.has_heard() || open && c.is(SECURE);
         let mut words = Vec::new();
         if c.is(IN_PARTS) {
             words = self.parts.remove(&id.slot).unwrap_or_default();
@@ -323,7 +324,7 @@ impl LoadSwarm {
     /// anybody when a server shook hands with all, answered none and fell silent.
     pub(super) fn was_never_answered(&self, slot: u32) -> bool {
         let c = &self.conns[slot as usize];
-        let silent = c.bytes_in == 0 || self.unanswered && c.received == 0 && c.heard <= c.since;
+        let silent = !c.has_heard() || self.unanswered && c.received == 0 && c.heard <= c.since;
         !self.stopping && self.expects_replies() && c.outstanding() > 0 && silent
     }
 

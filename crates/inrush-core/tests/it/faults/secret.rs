@@ -2,7 +2,7 @@
 
 use super::{echo, faulty, ms, serve};
 use crate::world::{Act, HELLO, World, address, alert, plan, seed, talking};
-use inrush_core::diagnosis::Confidence::Proven;
+use inrush_core::diagnosis::Confidence::{Likely, Proven};
 use inrush_core::failure::Class;
 use inrush_core::fault::{Kind, Select};
 use inrush_core::plan::{Identity, Plan, Scheme, Serve};
@@ -106,4 +106,25 @@ fn an_end_without_notice_is_no_clean_end() {
     });
     let out = world.run(&through_tls(plan(Scheme::Tcp, 20)));
     out.assert_classes(&[(Class::EofCleanClose, 10), (Class::EofUnexpected, 10)]);
+}
+
+/// What TLS says is no word of the program: the age of a hand-shake limit is seen through it.
+#[test]
+fn a_hand_shake_limit_and_a_silent_program_are_known_through_tls() {
+    let mut world = World::new(seed(79));
+    let script = [Act::ReadHello, Act::Say(HELLO.to_vec()), Act::ReadRequest];
+    let close = [Act::Wait(ms(1_000)), Act::Close];
+    let deadline = [&script[..], &close].concat();
+    world.script(address(1), move |_| deadline.clone());
+    let out = world.run(&through_tls(plan(Scheme::Ws, 40)));
+    out.assert_causes(&[("server-handshake-deadline", 40, Likely)]);
+
+    let mut world = World::new(seed(80));
+    let silent = [Act::ReadHello, Act::Say(HELLO.to_vec()), Act::Drain];
+    world.script(address(1), move |_| silent.to_vec());
+    let mut plan = through_tls(talking(plan(Scheme::Tcp, 20), 10));
+    (plan.hold, plan.timeouts.reply) = (ms(3_000), ms(1_000));
+    let out = world.run(&plan);
+    out.assert_classes(&[(Class::IoTimeout, 20)]);
+    out.assert_causes(&[("server-not-answering", 20, Proven)]);
 }
