@@ -9,6 +9,7 @@ mod reason;
 mod records;
 mod session;
 mod tickets;
+mod verifier;
 
 pub use config::{Client, Server};
 pub use files::{Unusable, check_identity, check_trust, is_name};

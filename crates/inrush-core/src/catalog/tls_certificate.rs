@@ -84,6 +84,11 @@ fn not_trusted(case: &Case<'_>, claim: Claim) -> Claim {
         words::ip(address),
         words::port(address)
     );
+    let save = format!(
+        "openssl s_client -connect {}:{} </dev/null | openssl x509 > CERT.pem",
+        words::ip(address),
+        words::port(address)
+    );
     let claim = claim.remedy("client-host", "see what it shows: names, dates, issuer", show);
     let claim = match most {
         Fault::Expired | Fault::NotYetValid => claim
@@ -94,6 +99,9 @@ fn not_trusted(case: &Case<'_>, claim: Claim) -> Claim {
             "if another name is meant, ask for that one",
             words::again(case.plan, "--sni NAME"),
         ),
+        Fault::SelfSigned => claim
+            .remedy("client-host", "if it is the right one, keep it in a file", save)
+            .remedy("run", "and trust it", words::again(case.plan, "--cacert CERT.pem")),
         _ => claim.remedy(
             "run",
             "trust its authority; a server also has to send its intermediate certificates",
@@ -178,6 +186,7 @@ mod tests {
             assert!(commands[0].contains("-servername localhost"), "{commands:?}");
         };
         check(Fault::UnknownIssuer, "unknown issuer (7)", "--cacert CA.pem");
+        check(Fault::SelfSigned, "signed by itself (7)", "| openssl x509 > CERT.pem");
         check(Fault::Expired, "expired (7)", "certbot renew");
         check(Fault::WrongName, "for another name (7)", "--sni NAME");
     }

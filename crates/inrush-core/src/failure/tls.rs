@@ -31,6 +31,8 @@ pub enum TlsError {
 pub enum CertificateFault {
     /// No trusted authority has signed it, or an intermediate certificate was not sent.
     UnknownIssuer,
+    /// It has signed itself, and is not among those that are trusted.
+    SelfSigned,
     /// Its time is over.
     Expired,
     /// Its time has not come: often the clock of one side is wrong.
@@ -52,6 +54,7 @@ impl CertificateFault {
     pub const fn name(self) -> &'static str {
         match self {
             Self::UnknownIssuer => "unknown issuer",
+            Self::SelfSigned => "signed by itself",
             Self::Expired => "expired",
             Self::NotYetValid => "not valid yet",
             Self::WrongName => "for another name",

@@ -3,14 +3,13 @@
 use super::files::{self, Unusable};
 use super::provider;
 use super::tickets::{Sessions, StoreOnly};
+use super::verifier::{Anyone, Verifier};
 use inrush_core::plan::{Identity, TlsClient, Trust};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientConfig, Resumption};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::Error;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
 use rustls::server::{ProducesTickets, ServerConfig};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls_platform_verifier::Verifier as PlatformVerifier;
 use std::sync::{Arc, OnceLock};
 
 /// What is offered and asked for: HTTP/1.1 carries the upgrade (RFC 7301, RFC 6455 §4.1).
@@ -37,13 +36,7 @@ impl Client {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(Unusable::by)?;
-        let builder = match &plan.trust {
-            Trust::System => builder.with_platform_verifier().map_err(Unusable::by)?,
-            Trust::Authorities(pem) => builder.with_root_certificates(files::roots(pem)?),
-            Trust::Anyone => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider())))
-            }
-        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier(&plan.trust)?);
         let mut config = match &plan.identity {
             Some(identity) => {
                 let (chain, key) = files::identity(identity)?;
@@ -64,6 +57,22 @@ impl Client {
         }
         Ok(Self { first: Arc::new(first), again: Arc::new(config), resumes })
     }
+}
+
+pub(super) fn verifier(trust: &Trust) -> Result<Arc<dyn ServerCertVerifier>, Unusable> {
+    let (authorities, trusted): (Arc<dyn ServerCertVerifier>, _) = match trust {
+        Trust::Anyone => return Ok(Arc::new(Anyone(provider()))),
+        Trust::System => {
+            (Arc::new(PlatformVerifier::new(provider()).map_err(Unusable::by)?), Vec::new())
+        }
+        Trust::Authorities(pem) => {
+            let (trusted, roots) = files::roots(pem)?;
+            let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+            let verifier = builder.build().map_err(|why| Unusable::Refused(why.to_string()))?;
+            (verifier, trusted)
+        }
+    };
+    Ok(Arc::new(Verifier { authorities, trusted }))
 }
 
 /// How this worker speaks TLS to clients.
@@ -100,43 +109,4 @@ fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
     }
     let new = super::cryptography::Ticketer::new()?;
     Ok(Arc::clone(SHARED.get_or_init(|| new)))
-}
-
-/// `--insecure`: whoever holds the key to the certificate shown is believed.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -86,12 +86,13 @@ pub fn is_name(text: &str) -> bool {
     ServerName::try_from(text).is_ok()
 }
 
-pub(super) fn roots(pem: &str) -> Result<RootCertStore, Unusable> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(Unusable::by)?;
+/// The certificates of a text, and as authorities.
+pub(super) fn roots(pem: &str) -> Result<(Vec<CertificateDer<'static>>, RootCertStore), Unusable> {
+    let (certificates, mut roots) = (certificates(pem)?, RootCertStore::empty());
+    for certificate in &certificates {
+        roots.add(certificate.clone()).map_err(Unusable::by)?;
     }
-    Ok(roots)
+    Ok((certificates, roots))
 }
 
 pub(super) fn identity(

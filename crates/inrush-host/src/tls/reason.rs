@@ -1,5 +1,6 @@
 //! rustls's errors in the core's terms.
 
+use super::verifier::SelfSigned;
 use inrush_core::failure::{CertificateFault as Fault, TlsError};
 use rustls::{CertificateError, Error};
 
@@ -36,6 +37,7 @@ fn fault(error: &CertificateError) -> Fault {
         E::BadSignature => Fault::BadSignature,
         E::NotValidForName | E::NotValidForNameContext { .. } => Fault::WrongName,
         E::InvalidPurpose | E::InvalidPurposeContext { .. } => Fault::WrongPurpose,
+        E::Other(other) if other.0.is::<SelfSigned>() => Fault::SelfSigned,
         _ => Fault::Other,
     }
 }
@@ -43,6 +45,7 @@ fn fault(error: &CertificateError) -> Fault {
 /// What the verifier said of a certificate, in its own words; else what was on the wire.
 pub(super) fn words(error: &Error, wire: &[u8]) -> Vec<u8> {
     match error {
+        Error::InvalidCertificate(CertificateError::Other(why)) => why.to_string().into_bytes(),
         Error::InvalidCertificate(why) => why.to_string().into_bytes(),
         Error::PeerIncompatible(_) | Error::PeerMisbehaved(_) => error.to_string().into_bytes(),
         Error::InvalidMessage(_) => wire.to_vec(),
