@@ -269,6 +269,9 @@ fn broken_tls(error: TlsError) -> String {
     match error {
         TlsError::Alert(alert) => format!("TLS alert {} ({alert})", alert_name(alert)),
         TlsError::Certificate(fault) => format!("certificate {}", fault.name()),
+        TlsError::CertificateWanted => {
+            "TLS alert handshake_failure (40) after it asked for a certificate".into()
+        }
         TlsError::Incompatible => "no common TLS version, cipher or group".into(),
         TlsError::NotTls => "the answer is no TLS".into(),
         TlsError::Echoed => "our own first TLS message came back".into(),

@@ -47,6 +47,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     }
 }
 
+/// What TLS 1.2 has for a client without the certificate it was asked for (RFC 5246 §7.4.6).
+const HANDSHAKE_FAILURE: u8 = 40;
+
 /// What our verifier said.
 fn fault(row: &Row) -> Option<Fault> {
     match row.key.signature.outcome {
@@ -58,6 +61,7 @@ fn fault(row: &Row) -> Option<Fault> {
 /// The alert by which the server refused our certificate, or that we have none.
 fn refused_ours(row: &Row) -> Option<u8> {
     match row.key.signature.outcome {
+        Outcome::Tls(TlsError::CertificateWanted) => Some(HANDSHAKE_FAILURE),
         Outcome::Tls(TlsError::Alert(alert)) if is_about_certificates(alert) => Some(alert),
         _ => None,
     }
@@ -125,6 +129,8 @@ fn not_shown(case: &Case<'_>, claim: Claim) -> Claim {
         .map(|(alert, n)| format!("{} ({alert}, {})", alert_name(*alert), count(*n)))
         .collect();
     let shown = case.plan.tls.identity.is_some();
+    // An alert that names no reason is only likely to mean the certificate.
+    let certain = alerts.keys().all(|alert| *alert != HANDSHAKE_FAILURE);
     let (what, evidence) = match shown {
         true => (
             "The server did not accept our certificate",
@@ -142,7 +148,7 @@ fn not_shown(case: &Case<'_>, claim: Claim) -> Claim {
         words::port(address)
     );
     claim
-        .sure(Confidence::Proven)
+        .sure(if certain { Confidence::Proven } else { Confidence::Likely })
         .what(what)
         .blames(Culprit::Client)
         .says(format!("it sent the alert {}", list.join(", ")))
@@ -193,6 +199,9 @@ mod tests {
 
     #[test]
     fn a_certificate_that_we_lack_is_ours_to_bring() {
+        let lab = Lab::wss().book(9, seen(Phase::Tls, TlsError::CertificateWanted));
+        let found = lab.expect(&[("tls-certificate", 9, Confidence::Likely)]);
+        assert!(found[0].because[0].text.contains("handshake_failure (40, 9)"));
         // TLS 1.3 tells it after the hand-shake, RFC 8446 §4.4.2.4.
         for phase in [Phase::Tls, Phase::Upgrade, Phase::Open] {
             let lab = Lab::wss().book(9, seen(phase, TlsError::Alert(116)));

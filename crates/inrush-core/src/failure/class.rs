@@ -177,9 +177,11 @@ fn of_tls(error: TlsError) -> Class {
     match error {
         TlsError::Certificate(_) | TlsError::NoCertificate => Class::TlsCertInvalid,
         TlsError::NotTls | TlsError::Echoed => Class::ProtocolMismatch,
-        TlsError::Alert(_) | TlsError::Incompatible | TlsError::BadRecord | TlsError::Violation => {
-            Class::TlsAlert
-        }
+        TlsError::Alert(_)
+        | TlsError::CertificateWanted
+        | TlsError::Incompatible
+        | TlsError::BadRecord
+        | TlsError::Violation => Class::TlsAlert,
     }
 }
 

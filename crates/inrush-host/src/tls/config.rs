@@ -3,7 +3,7 @@
 use super::files::{self, Unusable};
 use super::provider;
 use super::tickets::{Sessions, StoreOnly};
-use super::verifier::{Anyone, Verifier};
+use super::verifier::{Anyone, NothingToShow, Verifier};
 use inrush_core::plan::{Identity, TlsClient, Trust};
 use rustls::Error;
 use rustls::client::danger::ServerCertVerifier;
@@ -22,6 +22,8 @@ pub struct Client {
     pub(super) first: Arc<ClientConfig>,
     /// For one that has been there before: it goes on with a session if there is one.
     pub(super) again: Arc<ClientConfig>,
+    /// Without a certificate of our own: whether one is asked for.
+    pub(super) nothing: Arc<NothingToShow>,
     /// Whether connections come again.
     pub(super) resumes: bool,
 }
@@ -37,12 +39,13 @@ impl Client {
             .with_safe_default_protocol_versions()
             .map_err(Unusable::by)?;
         let builder = builder.dangerous().with_custom_certificate_verifier(verifier(&plan.trust)?);
+        let nothing: Arc<NothingToShow> = Arc::default();
         let mut config = match &plan.identity {
             Some(identity) => {
                 let (chain, key) = files::identity(identity)?;
                 builder.with_client_auth_cert(chain, key).map_err(Unusable::by)?
             }
-            None => builder.with_no_client_auth(),
+            None => builder.with_client_cert_resolver(nothing.clone()),
         };
         if http {
             config.alpn_protocols = vec![ALPN.to_vec()];
@@ -55,7 +58,7 @@ impl Client {
             first.resumption = Resumption::store(Arc::new(StoreOnly(Arc::clone(&sessions))));
             config.resumption = Resumption::store(sessions);
         }
-        Ok(Self { first: Arc::new(first), again: Arc::new(config), resumes })
+        Ok(Self { first: Arc::new(first), again: Arc::new(config), nothing, resumes })
     }
 }
 

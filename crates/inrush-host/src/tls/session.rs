@@ -4,6 +4,7 @@
 use super::config::{Client, Server};
 use super::reason;
 use super::records::{Keys, Records};
+use super::verifier::NothingToShow;
 use inrush_core::failure::TlsError;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
@@ -14,7 +15,10 @@ use rustls::unbuffered::{
 };
 use rustls::{Error, HandshakeKind};
 use std::fmt;
+use std::sync::Arc;
 
+/// The alert that says least (RFC 5246 §7.2.2).
+const HANDSHAKE_FAILURE: u8 = 40;
 /// Most bytes of a failure that are kept as its words.
 const WORDS: usize = 512;
 
@@ -33,6 +37,8 @@ pub(super) enum Session {
 pub(super) struct Shaking {
     side: Side,
     secured: bool,
+    /// Of a client without a certificate.
+    nothing: Option<Arc<NothingToShow>>,
     /// Whether tickets are worth keeping.
     resumes: bool,
 }
@@ -59,15 +65,15 @@ impl Session {
     pub(super) fn client(config: &Client, name: &str, resume: bool) -> Result<Self, Error> {
         let name =
             ServerName::try_from(name.to_owned()).map_err(|_| Error::General("no name".into()))?;
-        let (resumes, config) =
-            (config.resumes, if resume { &config.again } else { &config.first });
+        let (resumes, nothing) = (config.resumes, Some(Arc::clone(&config.nothing)));
+        let config = if resume { &config.again } else { &config.first };
         let side = Side::Client(UnbufferedClientConnection::new(config.clone(), name)?);
-        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, resumes })))
+        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, nothing, resumes })))
     }
 
     pub(super) fn server(config: &Server) -> Result<Self, Error> {
         let side = Side::Server(UnbufferedServerConnection::new(config.0.clone())?);
-        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, resumes: false })))
+        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, nothing: None, resumes: false })))
     }
 
     /// Takes in what came off the wire, together with what was left of the last time. Plain bytes
@@ -130,6 +136,12 @@ impl Shaking {
             }
         }
         let mut read = drive.read;
+        let asked = self.nothing.as_ref().is_some_and(|nothing| nothing.was_asked());
+        if let Some((error @ TlsError::Alert(HANDSHAKE_FAILURE), _)) = &mut read.failed
+            && asked
+        {
+            *error = TlsError::CertificateWanted;
+        }
         if shaking && read.failed.is_none() {
             read.secured = self.resumed();
             self.secured = read.secured.is_some();
