@@ -35,9 +35,13 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let address = seen::first_address(case, &claim.rows);
     let n = count(claim.count());
     let age = seen::median_age(&claim.rows).unwrap_or_default();
+    let announced = match seen::last_words(&claim.rows) {
+        None => ", nothing was announced before",
+        Some(_) => "",
+    };
     let mut claim = claim
         .sure(Confidence::Proven)
-        .says(format!("its FIN came on {n} of {n}, nothing was announced before"))
+        .says(format!("its FIN came on {n} of {n}{announced}"))
         .says(format!("half of them were not older than {}", words::time(age)));
     if let Some(address) = address
         && case.facts.after(&Source::Probe(address)) == Some(0)

@@ -5,7 +5,7 @@ use super::claim::{Claim, Pool};
 use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, ProtocolError};
+use crate::failure::{Class, Phase, ProtocolError};
 use crate::tally::{Row, Times};
 use alloc::format;
 use alloc::string::String;
@@ -37,7 +37,7 @@ const REFUSALS: u64 = 20;
 const MOMENTS: usize = 3;
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
-    let said = pool.take(|row| refuses(row) && names_limit(row));
+    let said = pool.take(|row| (refuses(row) || ends_a_stream(row)) && names_limit(row));
     let said = said.map(|claim| {
         let words = seen::last_words(&claim.rows).unwrap_or_default();
         let text = format!("it said so: \"{}\"", words::shown(meaning(&words).as_bytes()));
@@ -78,6 +78,11 @@ fn refuses(row: &Row) -> bool {
         Some(ProtocolError::Closed(1013)) => true,
         _ => false,
     }
+}
+
+/// A stream has no status and no code: its server says a line and closes.
+fn ends_a_stream(row: &Row) -> bool {
+    seen::phase(row) == Phase::Open && seen::peer_closed(row) && row.key.heard
 }
 
 /// At least half of the answers that were kept say it.

@@ -10,6 +10,7 @@ mod looking;
 mod messages;
 mod opening;
 mod replies;
+mod said;
 
 use super::{Command, ConnId, Input, Order, Orders, Step};
 use crate::failure::{Op, Outcome};
@@ -28,6 +29,7 @@ use holes::Holes;
 use interleaved::Inner;
 use looking::Looking;
 use replies::{Gaps, Partial};
+use said::Said;
 
 /// Longest wait for outstanding replies at the end.
 const DRAIN: Nanos = Nanos::from_secs(5);
@@ -74,6 +76,7 @@ pub struct LoadSwarm {
     parts: BTreeMap<u32, Vec<u8>>,
     owed: BTreeMap<u32, Vec<u8>>,
     partial: BTreeMap<u32, Partial>,
+    said: Said,
     /// Replies in which a frame may lie that is not theirs.
     inner: BTreeMap<u32, Inner>,
     gaps: BTreeMap<u32, Gaps>,
@@ -133,6 +136,7 @@ impl LoadSwarm {
             parts: BTreeMap::new(),
             owed: BTreeMap::new(),
             partial: BTreeMap::new(),
+            said: Said::default(),
             inner: BTreeMap::new(),
             gaps: BTreeMap::new(),
             gap_count: 0,

@@ -147,6 +147,7 @@ impl LoadSwarm {
         if c.is(IN_PARTS) {
             words = self.parts.remove(&id.slot).unwrap_or_default();
         }
+        words.extend(self.said.take(id.slot).unwrap_or_default());
         words.extend_from_slice(&said[..said.len().min(WORDS)]);
         words.truncate(WORDS);
         if opening {
@@ -354,6 +355,7 @@ impl LoadSwarm {
         self.wheel.clear(slot);
         self.parts.remove(&slot);
         self.owed.remove(&slot);
+        self.said.take(slot);
         if !self.inner.is_empty() {
             self.inner.remove(&slot);
         }

@@ -88,10 +88,14 @@ impl LoadSwarm {
             self.snapshot.counts.confirmed += 1;
             self.snapshot.gauges.unconfirmed -= 1;
         }
-        let sent = c.sent;
+        let (sent, unasked, all) = (c.sent, c.outstanding() == 0, bytes);
         self.snapshot.counts.received_bytes += bytes.len() as u64;
-        if self.shard.plan.messages.expect != Expect::Echo {
+        let expect = self.shard.plan.messages.expect;
+        if expect != Expect::Echo {
             self.data(now, id, Piece { at: 0, bytes, end: true, behind: &[] }, orders);
+            if expect != Expect::Push {
+                self.heard_say(id.slot, all, unasked);
+            }
             return;
         }
         let length = self.payload.len().max(1);
@@ -104,6 +108,12 @@ impl LoadSwarm {
             let end = at + take == length;
             self.data(now, id, Piece { at: 0, bytes: piece, end, behind: &[] }, orders);
         }
+        self.heard_say(id.slot, all, unasked);
+    }
+
+    /// Whether the reply that is coming in is none of ours.
+    pub(super) fn is_strange(&self, slot: u32) -> bool {
+        !self.partial.is_empty() && self.partial.get(&slot).is_some_and(|partial| partial.bad)
     }
 
     /// Takes in a piece of a message; `end` is its last.

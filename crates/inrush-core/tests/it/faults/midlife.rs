@@ -132,6 +132,24 @@ fn a_stream_that_is_never_answered_was_never_served() {
     out.assert_classes(&[(Class::ConnectedNotServed, 20)]);
 }
 
+/// A stream has no frame for a reason: its server says a line and closes.
+#[test]
+fn the_last_words_of_a_stream_are_its_reason() {
+    for talks in [false, true] {
+        let mut world = World::new(seed(45));
+        let line = Act::Say(b"-ERR max number of clients reached\r\n".to_vec());
+        world.script(address(1), move |nth| match nth % 2 {
+            0 => vec![Act::EchoStream(u32::MAX, 64)],
+            _ if talks => vec![Act::EchoStream(1, 64), line.clone(), Act::Close],
+            _ => vec![line.clone(), Act::Close],
+        });
+        let idle = plan(Scheme::Tcp, 40);
+        let out = world.run(&if talks { talking(idle, 5) } else { idle });
+        out.assert_causes(&[("server-connection-limit", 20, Proven)]);
+        out.assert_healthy(20);
+    }
+}
+
 /// The hand-shake is no service: one that answers no message of anybody has served nobody, however
 /// short the run was.
 #[test]

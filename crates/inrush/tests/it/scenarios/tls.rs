@@ -137,6 +137,9 @@ fn plain_and_secret_mistaken_for_each_other() {
     let secret = serve("--tls-self-signed");
     let report = run(&format!("ws://{}/ -c 20 -d 300ms", secret.address)).report();
     report.assert_causes(&[("scheme-mismatch", 20)]);
+    // A bare stream learns of it by the alert that comes instead of a reply.
+    let report = run(&format!("tcp://{} -c 20 -d 500ms -m 10/s", secret.address)).report();
+    report.assert_causes(&[("scheme-mismatch", 20)]);
 }
 
 #[test]
