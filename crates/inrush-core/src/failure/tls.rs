@@ -11,8 +11,8 @@ pub enum TlsError {
     Alert(u8),
     /// We did not accept its certificate.
     Certificate(CertificateFault),
-    /// It asked for a certificate, we had none, and it ended the hand-shake by an alert that does not
-    /// say so (before TLS 1.3, handshake_failure).
+    /// It asked for a certificate, we had none, and it ended the hand-shake by an alert that does
+    /// not say so (before TLS 1.3, handshake_failure).
     CertificateWanted,
     /// No common version, cipher suite, group or signature: we ended it.
     Incompatible,
