@@ -12,6 +12,8 @@ use core::net::IpAddr;
 
 /// Resident memory of the load per connection, bytes (UI A5).
 const USER_BYTES: u64 = 160;
+/// The same through TLS: keys and ciphers (PROMISES.md).
+const TLS_BYTES: u64 = 3_200;
 /// Memory of the kernel for one end of a connection, bytes: a socket, its buffers, an inode.
 const KERNEL_BYTES: u64 = 5_000;
 /// TIME-WAIT lasts so long on Linux (TCP_TIMEWAIT_LEN).
@@ -83,7 +85,7 @@ pub fn check(plan: &Plan, host: &Host, processes: u32, built_in_server: bool) ->
     let mut findings = alloc::vec![descriptors(plan, host, processes)];
     findings.extend(local_ports(plan, host));
     findings.extend(time_wait(plan, host));
-    findings.extend(host.memory_free_bytes.map(|has| memory(connections, ends, has)));
+    findings.extend(host.memory_free_bytes.map(|has| memory(plan, ends, has)));
     findings.extend(host.file_max_left.map(|has| {
         let needs = connections * ends + own;
         let help = format!("sysctl -w fs.file-max={}", (needs * 2).next_power_of_two());
@@ -174,9 +176,10 @@ fn time_wait(plan: &Plan, host: &Host) -> Option<Finding> {
     Some(Finding { name: "TIME-WAIT".into(), needs, has, unit: "", verdict, text, help })
 }
 
-fn memory(connections: u64, ends: u64, has: u64) -> Finding {
-    let needs = connections * (USER_BYTES + KERNEL_BYTES) * ends;
-    let fits = has / ((USER_BYTES + KERNEL_BYTES) * ends);
+fn memory(plan: &Plan, ends: u64, has: u64) -> Finding {
+    let tls = plan.targets.iter().any(|target| target.tls.is_some());
+    let each = (if tls { TLS_BYTES } else { USER_BYTES } + KERNEL_BYTES) * ends;
+    let (needs, fits) = (u64::from(plan.connections) * each, has / each);
     let help = format!("-c {fits}");
     judged("memory", needs, has, "B", needs.saturating_mul(5) / 4, Some(help))
 }
@@ -296,6 +299,9 @@ mod tests {
         check(&plan(100_000), true, "fs.file-max", 200_192, Verdict::Impossible);
         check(&remote(100_000), false, "processes", 6, Verdict::Fine);
         check(&plan(100_000), true, "processes", 12, Verdict::Impossible);
+        let mut secret = remote(100_000);
+        secret.targets[0].tls = Some("h".into());
+        check(&secret, false, "memory", 820_000_000, Verdict::Warning);
         let bare = Host { memory_free_bytes: None, ..host.clone() };
         let unread = super::check(&remote(100_000), &bare, 6, false);
         assert_eq!(named(&unread, "memory"), None, "what could not be read is not judged");
