@@ -6,6 +6,10 @@ use super::session::{Read, Session};
 use inrush_core::failure::TlsError;
 use std::collections::BTreeMap;
 
+/// Beginnings of records that a worker keeps in all: peers that send half of one each must not eat
+/// its memory.
+const LEFT_BYTES: usize = 64 << 20;
+
 /// TLS of all connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Layer {
@@ -16,6 +20,7 @@ pub(crate) struct Layer {
     sessions: Vec<Option<Session>>,
     /// The beginning of a record whose end has not come, by slot.
     left: BTreeMap<u32, Vec<u8>>,
+    left_bytes: usize,
     /// Records that the socket did not take, by slot.
     owed: BTreeMap<u32, Vec<u8>>,
     /// Records to be sent; empty between two calls.
@@ -52,6 +57,7 @@ impl Layer {
             names: Vec::new(),
             sessions: Vec::new(),
             left: BTreeMap::new(),
+            left_bytes: 0,
             owed: BTreeMap::new(),
             out: Vec::new(),
             plain: Vec::new(),
@@ -104,17 +110,23 @@ impl Layer {
         let Read { used, secured, notified, mut failed } =
             session.read(wire, &mut plain, &mut self.out);
         let rest = &wire[used..];
-        if rest.is_empty() {
-            if !self.left.is_empty() {
-                self.left.remove(&slot);
-            }
-        } else if rest.len() < room {
-            self.left.insert(slot, rest.to_vec());
-        } else {
+        self.drop_left(slot);
+        if rest.len() >= room || self.left_bytes + rest.len() > LEFT_BYTES {
             // A hand-shake message longer than any: RFC 8446 §4 allows 16 MiB, rustls 64 KiB.
             failed = failed.or(Some((TlsError::Violation, Vec::new())));
+        } else if !rest.is_empty() {
+            self.left_bytes += rest.len();
+            self.left.insert(slot, rest.to_vec());
         }
         Meaning { secured, plain, notified, failed }
+    }
+
+    fn drop_left(&mut self, slot: u32) {
+        if !self.left.is_empty()
+            && let Some(left) = self.left.remove(&slot)
+        {
+            self.left_bytes -= left.len();
+        }
     }
 
     /// The buffer of a [`Meaning`] comes back to be used again.
@@ -176,7 +188,32 @@ impl Layer {
         if let Some(session) = self.sessions.get_mut(slot as usize) {
             *session = None;
         }
-        self.left.remove(&slot);
+        self.drop_left(slot);
         self.owed.remove(&slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::self_signed;
+
+    #[test]
+    fn half_records_of_many_peers_are_kept_to_a_limit() {
+        let own = self_signed(&["localhost".into()]).unwrap();
+        let mut layer = Layer::servers(Server::new(&own).unwrap());
+        // A record of 16 KiB that never ends.
+        let mut wire = vec![0; 16_000];
+        wire[..5].copy_from_slice(&[0x16, 3, 1, 0x40, 0]);
+        let mut failed = 0;
+        for slot in 0..6_000 {
+            assert!(layer.begin(slot, u16::MAX, false));
+            let meaning = layer.read(slot, &mut wire.clone(), 1 << 16);
+            failed += usize::from(meaning.failed.is_some());
+            layer.give_back(meaning.plain);
+        }
+        assert_eq!(6_000 - failed, LEFT_BYTES / wire.len());
+        (0..6_000).for_each(|slot| layer.end(slot));
+        assert_eq!((layer.left_bytes, layer.left.len()), (0, 0));
     }
 }
