@@ -77,6 +77,8 @@ pub enum Expect {
     Push,
     /// Nothing comes back.
     None,
+    /// The peer speaks unasked and has each message back: what conformance suites ask of a client.
+    Mirror,
 }
 
 /// What is sent.

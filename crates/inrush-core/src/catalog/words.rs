@@ -144,6 +144,7 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
         Expect::Reply => "reply",
         Expect::Push => "push",
         Expect::None => "none",
+        Expect::Mirror => "mirror",
     };
     add(expect != "echo", "--expect", expect.into());
     add(messages.binary, "--frame", "binary".into());

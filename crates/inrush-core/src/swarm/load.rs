@@ -5,6 +5,7 @@ mod conn;
 mod deadline;
 mod ending;
 mod holes;
+mod incoming;
 mod interleaved;
 mod looking;
 mod messages;
@@ -26,6 +27,7 @@ use alloc::vec::Vec;
 use conn::{Conn, HEARD, NOTIFIED, OWED, SECURE, State};
 use ending::Dying;
 use holes::Holes;
+use incoming::Incoming;
 use interleaved::Inner;
 use looking::Looking;
 use replies::{Gaps, Partial};
@@ -79,6 +81,7 @@ pub struct LoadSwarm {
     said: Said,
     /// Replies in which a frame may lie that is not theirs.
     inner: BTreeMap<u32, Inner>,
+    incoming: Incoming,
     gaps: BTreeMap<u32, Gaps>,
     gap_count: u64,
     /// Of connections that could not send all that was due.
@@ -138,6 +141,7 @@ impl LoadSwarm {
             partial: BTreeMap::new(),
             said: Said::default(),
             inner: BTreeMap::new(),
+            incoming: Incoming::default(),
             gaps: BTreeMap::new(),
             gap_count: 0,
             holes: BTreeMap::new(),

@@ -12,6 +12,7 @@ mod faults;
 mod frames;
 mod handshakes;
 mod merging;
+mod mirroring;
 mod pacing;
 mod wheel_model;
 mod world;

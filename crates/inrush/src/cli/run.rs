@@ -327,10 +327,10 @@ impl SchemeArg {
 
 /// A value of a flag that is a value of the plan.
 macro_rules! mirror {
-    ($(#[$doc:meta])* $name:ident => $plan:ident { $($value:ident),* }) => {
+    ($(#[$doc:meta])* $name:ident => $plan:ident { $($(#[$attribute:meta])* $value:ident),* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-        pub(crate) enum $name { $($value),* }
+        pub(crate) enum $name { $($(#[$attribute])* $value),* }
 
         impl From<$name> for $plan {
             fn from(value: $name) -> Self {
@@ -342,6 +342,11 @@ macro_rules! mirror {
 
 pub(crate) use mirror;
 
-mirror!(/** `--expect`. */ ExpectArg => Expect { Echo, Reply, Push, None });
+mirror!(/** `--expect`. */ ExpectArg => Expect {
+    Echo, Reply, Push, None,
+    /// Sends each message back: what conformance suites ask of a client, and no user of a load.
+    #[value(hide = true)]
+    Mirror
+});
 mirror!(/** `--close`. */ CloseArg => Ending { Fin, Rst });
 mirror!(/** `--reconnect`. */ ReconnectArg => Reconnect { Never, Failed, Always });

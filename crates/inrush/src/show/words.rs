@@ -70,6 +70,7 @@ pub(crate) fn expect(expect: Expect) -> &'static str {
         Expect::Reply => "reply",
         Expect::Push => "push",
         Expect::None => "none",
+        Expect::Mirror => "mirror",
     }
 }
 

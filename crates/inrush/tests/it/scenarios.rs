@@ -9,6 +9,7 @@ mod hostile;
 mod killed;
 mod messages;
 mod midlife;
+mod mirror;
 mod outputs;
 mod queue;
 mod refusals;

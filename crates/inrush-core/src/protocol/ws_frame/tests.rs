@@ -202,3 +202,17 @@ fn close_codes() {
         check(&code.to_be_bytes(), expected);
     }
 }
+
+/// RFC 6455 §7.4.1: every breach has a code that may be sent.
+#[test]
+fn breaches_are_told_with_their_code() {
+    let check = |error, expected: u16| {
+        assert_eq!(breach_code(error), expected, "{error:?}");
+        assert_eq!(close_code(&expected.to_be_bytes()), Ok(expected));
+    };
+    check(ProtocolError::Utf8, 1007);
+    check(ProtocolError::TooBig, 1009);
+    check(ProtocolError::Reserved, 1002);
+    check(ProtocolError::Interleaved, 1002);
+    check(ProtocolError::BadClose, 1002);
+}

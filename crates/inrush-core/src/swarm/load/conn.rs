@@ -49,6 +49,8 @@ pub(super) const WROTE: u16 = 512;
 pub(super) const SECURE: u16 = 1024;
 /// The peer's close_notify has come.
 pub(super) const NOTIFIED: u16 = 2048;
+/// We are closing because the peer is: its Close has come and was answered.
+pub(super) const PEER_CLOSED: u16 = 4096;
 /// Through TLS: the program has said a byte.
 pub(super) const HEARD: u16 = 8192;
 

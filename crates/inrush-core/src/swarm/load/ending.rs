@@ -1,6 +1,8 @@
 //! How connections end: by us, in order; or failed, with their last words and a last look.
 
-use super::conn::{AGAIN, CONFIRMED, CONNECTED, IN_PARTS, NOTIFIED, OVERDUE, SECURE, State};
+use super::conn::{
+    AGAIN, CONFIRMED, CONNECTED, IN_PARTS, NOTIFIED, OVERDUE, PEER_CLOSED, SECURE, State,
+};
 use super::{LoadSwarm, Stage};
 use crate::errno::Errno;
 use crate::failure::{
@@ -281,7 +283,9 @@ impl LoadSwarm {
         gauges.closing += 1;
         self.snapshot.counts.undecided += u64::from(!c.is(CONFIRMED));
         if ws {
-            self.put_control(id, opcode::CLOSE, &1000_u16.to_be_bytes(), orders);
+            if !self.conns[id.slot as usize].is(PEER_CLOSED) {
+                self.put_control(id, opcode::CLOSE, &1000_u16.to_be_bytes(), orders);
+            }
             self.arm(now, id.slot);
         } else {
             self.finish(now, id, true, orders);
@@ -290,7 +294,8 @@ impl LoadSwarm {
 
     /// It is closed.
     pub(super) fn finish(&mut self, now: Nanos, id: ConnId, answered: bool, orders: &mut Orders) {
-        let overdue = self.conns[id.slot as usize].is(OVERDUE);
+        let c = &self.conns[id.slot as usize];
+        let (overdue, answered) = (c.is(OVERDUE), answered || c.is(PEER_CLOSED));
         self.in_close_window -= u32::from(!overdue);
         self.snapshot.gauges.closing -= 1;
         self.snapshot.counts.finished += 1;
@@ -359,6 +364,7 @@ impl LoadSwarm {
         if !self.inner.is_empty() {
             self.inner.remove(&slot);
         }
+        self.incoming.forget(slot);
         if !self.holes.is_empty() {
             self.holes.remove(&slot);
         }

@@ -10,25 +10,14 @@ pub(super) use inner::Inner;
 
 use super::LoadSwarm;
 use super::conn::State;
+use super::incoming::{Breach, Piece};
 use super::messages::TAG;
 use crate::failure::{Op, Outcome, ProtocolError, Signature};
 use crate::plan::Expect;
-use crate::protocol::ws_frame::Decoder;
+use crate::protocol::ws_frame::{Decoder, breach_code, opcode};
 use crate::swarm::{ConnId, Orders};
 use crate::time::Nanos;
 use inner::{Known, SEEN, Verdict};
-
-/// A piece of a reply, and where in the stream it lies.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Piece<'a> {
-    /// Where in its message it begins.
-    pub(super) at: usize,
-    pub(super) bytes: &'a [u8],
-    /// It is the last of its message.
-    pub(super) end: bool,
-    /// What was read behind it.
-    pub(super) behind: &'a [u8],
-}
 
 impl LoadSwarm {
     /// A reply differs from its message in this piece. Whether the connection has failed for it:
@@ -82,6 +71,10 @@ impl LoadSwarm {
         orders: &mut Orders,
     ) -> bool {
         let (resumed, decided) = match verdict {
+            Verdict::Refuted if inner.breaks_text => {
+                self.violated(now, id, Breach::told(ProtocolError::Utf8, &inner.seen), orders);
+                return true;
+            }
             Verdict::Refuted => return false,
             Verdict::Open if !inner.is_ours() => {
                 self.inner.insert(id.slot, inner);
@@ -95,6 +88,8 @@ impl LoadSwarm {
         self.found_inside(id.slot, inner.offset, &inner.seen, resumed);
         if decided {
             self.order_look(id, orders);
+            let code = breach_code(ProtocolError::FrameInFrame { resumed });
+            self.put_control(id, opcode::CLOSE, &code.to_be_bytes(), orders);
         } else {
             // Whether the first message goes on will show while its last words are read.
             self.inner.insert(id.slot, inner);
@@ -102,28 +97,47 @@ impl LoadSwarm {
         true
     }
 
-    /// The stream broke the protocol, so the connection has failed: in this read, before its last
-    /// `left` bytes. Behind a doubtful reply it may be the rest of it, misread; then what proves
-    /// that is awaited among the last words. A text that is not known proves it by itself.
+    /// The peer broke the protocol, so the connection has failed, and no more of it is read as
+    /// frames. Behind a doubtful reply it may be the rest of it, misread; then what proves that is
+    /// awaited among the last words. A text that is not known proves it by itself. The peer is told
+    /// (RFC 6455 §7.1.7) after the look, so that our words are no part of what that sees.
     #[cold]
     pub(super) fn violated(
         &mut self,
         now: Nanos,
         id: ConnId,
-        error: ProtocolError,
-        (read, left): (&[u8], &[u8]),
+        breach: Breach<'_>,
         orders: &mut Orders,
     ) {
-        self.die(now, id, Op::Decode, Outcome::Protocol(error), left);
+        let Breach { error, said, read, left } = breach;
+        self.die(now, id, Op::Decode, Outcome::Protocol(error), said);
         if self.is_doubtful(id.slot) {
             return;
         }
-        if self.shard.plan.messages.expect != Expect::Echo
+        let expect = self.shard.plan.messages.expect;
+        if expect != Expect::Echo
             && let Some(found) = unknown::inside_text(read, read.len() - left.len())
         {
             self.found_inside(id.slot, found.offset, &read[found.at..], true);
         }
-        self.order_look(id, orders);
+        // A mirror reads on until the server ends it: bytes that lie unread when we close would
+        // abort, and an abort may overtake our Close.
+        if expect != Expect::Mirror {
+            self.order_look(id, orders);
+        }
+        self.put_control(id, opcode::CLOSE, &breach_code(error).to_be_bytes(), orders);
+    }
+
+    /// A whole message has come behind a doubtful one. Had a frame lain inside that, this would be
+    /// read out of the middle of a payload: none did. Whether the connection has failed, because
+    /// then the doubtful one was a text that is no UTF-8.
+    #[cold]
+    pub(super) fn was_no_text(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) -> bool {
+        let broken = self.inner.get(&id.slot).is_some_and(|inner| inner.breaks_text);
+        if broken && let Some(inner) = self.inner.remove(&id.slot) {
+            self.violated(now, id, Breach::told(ProtocolError::Utf8, &inner.seen), orders);
+        }
+        broken
     }
 
     /// Whether it has a reply in which a frame may lie.

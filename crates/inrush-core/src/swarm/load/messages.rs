@@ -123,6 +123,7 @@ impl LoadSwarm {
             c.flags = c.flags & !OWED | CONTROL;
             c.bytes_out += owed.len() as u64;
             orders.write(id, |out| out.extend_from_slice(&owed));
+            self.read_on(id, orders);
         }
         self.go_on_closed_loop(now, id, orders);
     }
@@ -156,24 +157,50 @@ impl LoadSwarm {
 
     /// Writes a control frame, after what is still unwritten.
     pub(super) fn put_control(&mut self, id: ConnId, op: u8, body: &[u8], orders: &mut Orders) {
-        let mask = self.mask(id, !u32::from(op));
+        let flooded = op != opcode::CLOSE && self.owed_bytes(id.slot) > OWED_LIMIT;
+        if !flooded {
+            self.put_frame(id, op, body, !u32::from(op), orders);
+        }
+    }
+
+    /// Bytes that are kept because the socket did not take them.
+    pub(super) fn owed_bytes(&self, slot: u32) -> usize {
+        if !self.conns[slot as usize].is(OWED) {
+            return 0;
+        }
+        self.owed.get(&slot).map_or(0, Vec::len)
+    }
+
+    /// Writes bytes that are not rendered again, after what is still unwritten. A bare stream has
+    /// them without a frame; `seq` tells masks apart.
+    pub(super) fn put_frame(
+        &mut self,
+        id: ConnId,
+        op: u8,
+        body: &[u8],
+        seq: u32,
+        orders: &mut Orders,
+    ) {
+        let (ws, mask) = (self.is_ws(id.slot), self.mask(id, seq));
         let c = &mut self.conns[id.slot as usize];
         let render = |out: &mut Vec<u8>| {
-            ws_frame::put_head(out, 0x80 | op, body.len(), Some(mask));
+            if ws {
+                ws_frame::put_head(out, 0x80 | op, body.len(), Some(mask));
+            }
             let from = out.len();
             out.extend_from_slice(body);
-            ws_frame::apply_mask(&mut out[from..], mask, 0);
+            if ws {
+                ws_frame::apply_mask(&mut out[from..], mask, 0);
+            }
         };
         if c.tx_left > 0 || c.is(OWED) {
-            let owed = self.owed.entry(id.slot).or_default();
-            if owed.len() <= OWED_LIMIT {
-                render(owed);
-            }
+            render(self.owed.entry(id.slot).or_default());
             c.flags |= OWED;
             return;
         }
         c.flags |= CONTROL;
-        c.bytes_out += (ws_frame::head_len(body.len(), true) + body.len()) as u64;
+        let head = if ws { ws_frame::head_len(body.len(), true) } else { 0 };
+        c.bytes_out += (head + body.len()) as u64;
         orders.write(id, render);
     }
 

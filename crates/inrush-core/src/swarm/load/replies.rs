@@ -1,7 +1,7 @@
 //! Matching what comes back: echo, reply or push; late, duplicated, corrupted and overtaken apart.
 
-use super::conn::{COMPARED, CONFIRMED, IN_PARTS, QUIET, State};
-use super::interleaved::Piece;
+use super::conn::{COMPARED, CONFIRMED, IN_PARTS, PEER_CLOSED, QUIET, State};
+use super::incoming::{Breach, Piece};
 use super::messages::{TAG, read_tag};
 use super::{Conn, LoadSwarm};
 use crate::failure::{Op, Outcome, ProtocolError};
@@ -16,9 +16,6 @@ use alloc::vec::Vec;
 const GAPS: usize = 1_024;
 /// The same of one worker.
 const ALL_GAPS: u64 = 1 << 20;
-
-/// Close 1002 (RFC 6455 §7.4.1).
-const PROTOCOL_ERROR: [u8; 2] = 1002_u16.to_be_bytes();
 
 /// Sequence numbers that were overtaken.
 #[derive(Debug, Default)]
@@ -64,18 +61,25 @@ impl LoadSwarm {
             }
             match c.rx.next(Role::Client, &mut bytes) {
                 Ok(None) => return,
-                Ok(Some(Event::Data { bytes: got, end, .. })) => {
+                Ok(Some(Event::Data { text, bytes: got, start, end, .. })) => {
                     self.snapshot.counts.received_bytes += got.len() as u64;
                     if c.state == State::Open {
-                        let piece = Piece { at: 0, bytes: got, end, behind: bytes };
-                        self.data(now, id, piece, orders);
+                        let piece = Piece { at: 0, bytes: got, text, start, end, behind: bytes };
+                        self.message(now, id, read, piece, orders);
                     }
                 }
                 Ok(Some(Event::Control { op, bytes: body, end, .. })) => {
                     self.control_piece(now, id, op, body, end, orders);
                 }
                 Err(_) if c.state == State::Closing => return,
-                Err(error) => self.violated(now, id, error, (read, bytes), orders),
+                Err(error) => {
+                    self.violated(
+                        now,
+                        id,
+                        Breach { error, said: bytes, read, left: bytes },
+                        orders,
+                    );
+                }
             }
         }
     }
@@ -92,8 +96,8 @@ impl LoadSwarm {
         self.snapshot.counts.received_bytes += bytes.len() as u64;
         let expect = self.shard.plan.messages.expect;
         if expect != Expect::Echo {
-            self.data(now, id, Piece { at: 0, bytes, end: true, behind: &[] }, orders);
-            if expect != Expect::Push {
+            self.data(now, id, Piece::of_stream(bytes, true), orders);
+            if !matches!(expect, Expect::Push | Expect::Mirror) {
                 self.heard_say(id.slot, all, unasked);
             }
             return;
@@ -106,7 +110,7 @@ impl LoadSwarm {
             let (piece, rest) = bytes.split_at(take);
             bytes = rest;
             let end = at + take == length;
-            self.data(now, id, Piece { at: 0, bytes: piece, end, behind: &[] }, orders);
+            self.data(now, id, Piece::of_stream(piece, end), orders);
         }
         self.heard_say(id.slot, all, unasked);
     }
@@ -116,13 +120,37 @@ impl LoadSwarm {
         !self.partial.is_empty() && self.partial.get(&slot).is_some_and(|partial| partial.bad)
     }
 
-    /// Takes in a piece of a message; `end` is its last.
+    /// Takes in a piece of a WebSocket message, which came with this read.
+    #[inline]
+    fn message(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        read: &[u8],
+        piece: Piece<'_>,
+        orders: &mut Orders,
+    ) {
+        if !self.inner.is_empty() && piece.is_whole() && self.was_no_text(now, id, orders) {
+            return;
+        }
+        // An echo is compared first: what equals our own text need not be validated.
+        let unknown = piece.text && self.shard.plan.messages.expect != Expect::Echo;
+        if unknown && !self.incoming.is_text(id.slot, piece) {
+            let (error, said, left) = (ProtocolError::Utf8, piece.bytes, piece.behind);
+            self.violated(now, id, Breach { error, said, read, left }, orders);
+        } else {
+            self.data(now, id, piece, orders);
+        }
+    }
+
+    /// Takes in a piece of a message; one of another kind than an echo is UTF-8 if it has to be.
     #[inline]
     fn data(&mut self, now: Nanos, id: ConnId, piece: Piece<'_>, orders: &mut Orders) {
         let end = piece.end;
         match self.shard.plan.messages.expect {
             Expect::None => {}
             Expect::Push => self.snapshot.counts.received += u64::from(end),
+            Expect::Mirror => self.mirror(now, id, piece, orders),
             Expect::Reply if end => {
                 let c = &self.conns[id.slot as usize];
                 if c.outstanding() > 0 {
@@ -136,6 +164,10 @@ impl LoadSwarm {
             {
                 let (seq, intact) = self.compare(id, piece.bytes);
                 if !intact && self.breaks_off(now, id, piece.bytes, piece, orders) {
+                    return;
+                }
+                let ours = intact && !self.shard.plan.messages.binary;
+                if piece.text && !ours && self.is_broken_text(now, id, piece, orders) {
                     return;
                 }
                 self.replied(now, id, seq, intact, orders);
@@ -163,6 +195,9 @@ impl LoadSwarm {
             if self.breaks_off(now, id, &head, Piece { at, ..piece }, orders) {
                 return;
             }
+        }
+        if piece.text && self.is_broken_text(now, id, piece, orders) {
+            return;
         }
         if !piece.end {
             return;
@@ -336,18 +371,27 @@ impl LoadSwarm {
         match op {
             opcode::PING if !closing => self.put_control(id, opcode::PONG, body, orders),
             opcode::CLOSE if closing => self.finish(now, id, true, orders),
-            opcode::CLOSE => {
-                // It is answered in kind (RFC 6455 §5.5.1), then the connection has failed.
-                let (error, answer) = match close_code(body) {
-                    Ok(code) => (ProtocolError::Closed(code), body.get(..2).unwrap_or_default()),
-                    Err(error) => (error, PROTOCOL_ERROR.as_slice()),
-                };
-                self.put_control(id, opcode::CLOSE, answer, orders);
-                let reason = body.get(2..).unwrap_or_default();
-                self.die(now, id, Op::Decode, Outcome::Protocol(error), reason);
-                self.order_look(id, orders);
-            }
+            opcode::CLOSE => self.peer_closes(now, id, body, orders),
             _ => {}
         }
+    }
+
+    /// The peer's Close, unasked for, is answered in kind (RFC 6455 §5.5.1); then the connection
+    /// has failed, unless it is a mirror: the end is the peer's to choose.
+    fn peer_closes(&mut self, now: Nanos, id: ConnId, body: &[u8], orders: &mut Orders) {
+        let reason = body.get(2..).unwrap_or_default();
+        let code = match close_code(body) {
+            Ok(code) => code,
+            Err(error) => return self.violated(now, id, Breach::told(error, reason), orders),
+        };
+        self.put_control(id, opcode::CLOSE, body.get(..2).unwrap_or_default(), orders);
+        if self.shard.plan.messages.expect == Expect::Mirror {
+            self.conns[id.slot as usize].flags |= PEER_CLOSED;
+            self.begin_close(now, id, orders);
+            return;
+        }
+        let outcome = Outcome::Protocol(ProtocolError::Closed(code));
+        self.die(now, id, Op::Decode, outcome, reason);
+        self.order_look(id, orders);
     }
 }

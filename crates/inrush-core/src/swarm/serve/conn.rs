@@ -5,7 +5,7 @@ use crate::errno::Errno;
 use crate::failure::{Look, Op, Outcome, Phase, Signature, tcp_state};
 use crate::fault::Kind;
 use crate::plan::{Mode, Proto};
-use crate::protocol::ws_frame::{Decoder, opcode};
+use crate::protocol::ws_frame::{Decoder, Utf8, opcode};
 use crate::swarm::{Close, Order, Orders};
 use crate::time::Nanos;
 use alloc::collections::VecDeque;
@@ -115,6 +115,8 @@ pub(super) struct Conn {
 pub(super) struct Rare {
     /// An upgrade request or a message in parts.
     pub(super) parts: Vec<u8>,
+    /// Of the text in `parts`.
+    pub(super) utf8: Utf8,
     /// A control frame in parts.
     pub(super) control: Vec<u8>,
     /// Output the socket did not take, and how much of it has been given since.

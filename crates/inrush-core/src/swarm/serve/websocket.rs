@@ -1,7 +1,7 @@
 //! An open WebSocket on the server's side: whole messages in, replies out, control frames, ends.
 
 use super::ServeSwarm;
-use super::conn::{Ending, Flag, State};
+use super::conn::{Ending, Flag, Rare, State};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::fault::Kind;
 use crate::plan::Mode;
@@ -15,10 +15,7 @@ const MESSAGE_BYTES: usize = 16 << 20;
 /// RFC 6455 §7.4.1.
 mod code {
     pub(super) const GOING_AWAY: u16 = 1001;
-    pub(super) const PROTOCOL_ERROR: u16 = 1002;
     pub(super) const NO_STATUS: u16 = 1005;
-    pub(super) const INVALID_DATA: u16 = 1007;
-    pub(super) const TOO_BIG: u16 = 1009;
     pub(super) const TRY_AGAIN_LATER: u16 = 1013;
 }
 
@@ -76,38 +73,63 @@ impl ServeSwarm {
         end: bool,
         orders: &mut Orders,
     ) {
-        let mut message = if whole {
-            let mut message = core::mem::take(&mut self.scratch);
-            message.clear();
-            piece.unmask(&mut message);
-            message
-        } else {
-            let so_far = self.rare.get(&slot).map_or(0, |rare| rare.parts.len());
-            if so_far + piece.bytes.len() > MESSAGE_BYTES {
-                self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::TooBig));
-                return self.say_and_end(now, slot, code::TOO_BIG, orders);
-            }
-            if !self.has_room(piece.bytes.len()) {
-                self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::TooBig));
-                return self.say_and_end(now, slot, code::TRY_AGAIN_LATER, orders);
-            }
-            self.with_rare(slot, |rare| piece.unmask(&mut rare.parts));
-            if !end {
-                return;
-            }
-            self.with_rare(slot, |rare| core::mem::take(&mut rare.parts))
-        };
         let text = self.conn(slot).has(Flag::Text);
+        let kind = if text { opcode::TEXT } else { opcode::BINARY };
+        if !whole {
+            if let Some(message) = self.gather(now, slot, piece, end, orders) {
+                self.reply(now, slot, kind, &message, orders);
+            }
+            return;
+        }
+        let mut message = core::mem::take(&mut self.scratch);
+        message.clear();
+        piece.unmask(&mut message);
         if text && simdutf8::basic::from_utf8(&message).is_err() {
             self.violated(now, slot, ProtocolError::Utf8, orders);
         } else {
-            let kind = if text { opcode::TEXT } else { opcode::BINARY };
             self.reply(now, slot, kind, &message, orders);
         }
-        if whole {
-            message.clear();
-            self.scratch = message;
+        message.clear();
+        self.scratch = message;
+    }
+
+    /// The message once its last piece has come. Text is refused at its first wrong byte, however
+    /// much of it is still to come.
+    fn gather(
+        &mut self,
+        now: Nanos,
+        slot: u32,
+        piece: Piece<'_>,
+        end: bool,
+        orders: &mut Orders,
+    ) -> Option<Vec<u8>> {
+        let so_far = self.rare.get(&slot).map_or(0, |rare| rare.parts.len());
+        if so_far + piece.bytes.len() > MESSAGE_BYTES {
+            self.violated(now, slot, ProtocolError::TooBig, orders);
+            return None;
         }
+        if !self.has_room(piece.bytes.len()) {
+            self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::TooBig));
+            self.say_and_end(now, slot, code::TRY_AGAIN_LATER, orders);
+            return None;
+        }
+        let text = self.conn(slot).has(Flag::Text);
+        let valid = self.with_rare(slot, |rare| {
+            let from = rare.parts.len();
+            piece.unmask(&mut rare.parts);
+            !text || rare.utf8.feed(&rare.parts[from..])
+        });
+        if valid && !end {
+            return None;
+        }
+        let take =
+            |rare: &mut Rare| (core::mem::take(&mut rare.parts), core::mem::take(&mut rare.utf8));
+        let (message, utf8) = self.with_rare(slot, take);
+        if !utf8.done() {
+            self.violated(now, slot, ProtocolError::Utf8, orders);
+            return None;
+        }
+        Some(message)
     }
 
     /// Says a message, unless a fault makes something else of it.
@@ -263,12 +285,7 @@ impl ServeSwarm {
             return self.end(now, slot, Ending::Half);
         }
         self.failed(now, slot, Op::Decode, Outcome::Protocol(error));
-        let code = match error {
-            ProtocolError::Utf8 => code::INVALID_DATA,
-            ProtocolError::TooBig => code::TOO_BIG,
-            _ => code::PROTOCOL_ERROR,
-        };
-        self.say_and_end(now, slot, code, orders);
+        self.say_and_end(now, slot, ws_frame::breach_code(error), orders);
     }
 
     fn say_and_end(&mut self, now: Nanos, slot: u32, code: u16, orders: &mut Orders) {

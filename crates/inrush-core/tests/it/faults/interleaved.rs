@@ -89,6 +89,10 @@ fn in_pushed_messages_the_text_itself_proves_it() {
 
 /// A server that answers the second message of every second connection with these parts.
 fn parts(expect: Expect, parts: &[Part]) -> Outcome {
+    parts_of(expect, false, parts)
+}
+
+fn parts_of(expect: Expect, binary: bool, parts: &[Part]) -> Outcome {
     let mut world = World::new(seed(64));
     let parts = parts.to_vec();
     world.script(address(1), move |nth| {
@@ -97,7 +101,7 @@ fn parts(expect: Expect, parts: &[Part]) -> Outcome {
         vec![Act::ReadRequest, Act::Accept, Act::EchoFrames(1), wrong, rest]
     });
     let mut plan = talking(plan(Scheme::Ws, 40), 20);
-    plan.messages.expect = expect;
+    (plan.messages.expect, plan.messages.binary) = (expect, binary);
     world.run(&plan)
 }
 
@@ -111,15 +115,24 @@ fn a_ping_inside_a_reply() {
     assert!(evidence.contains("begins a ping frame of 0 bytes: 89 00 "), "{evidence}");
 }
 
+/// A frame lies in none of these. Binary, they are corrupted; a text they make no UTF-8, which ends
+/// its connection (RFC 6455 §8.1).
 #[test]
-fn garbage_in_a_reply_is_a_corrupted_reply() {
-    for garbage in [&b"\x89\x00"[..], b"\x81\x40", b"\xff\xff\xff", b"\x81"] {
+fn garbage_in_a_reply_corrupts_it_and_breaks_a_text() {
+    // Where the head of a long frame may lie, only the next reply shows that none does.
+    for (garbage, doubtful) in
+        [(&b"\x89\x00"[..], 0), (b"\x81\x40", 20), (b"\xff\xff\xff", 0), (b"\x81", 20)]
+    {
         let rest = Part::Payload(30 + garbage.len()..64);
         let all = [Part::Head(0), Part::Payload(0..30), Part::Raw(garbage), rest];
-        let out = parts(Expect::Echo, &all);
+        let out = parts_of(Expect::Echo, true, &all);
         out.assert_causes(&[]);
         out.assert_healthy(40);
         assert_eq!((out.counts().corrupted, out.counts().lost), (20, 0));
+        let out = parts(Expect::Echo, &all);
+        out.assert_causes(&[("protocol-violation", 20, Proven)]);
+        out.assert_healthy(20);
+        assert_eq!((out.counts().corrupted, out.counts().lost), (doubtful, 20), "{garbage:x?}");
     }
 }
 

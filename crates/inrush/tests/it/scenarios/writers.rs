@@ -162,15 +162,29 @@ fn frames_inside_frames_that_come_in_pieces() {
     assert_eq!(report.connections("finished"), 20, "\n{report}");
 }
 
+/// A server that changes some bytes of every second connection's replies, which are text.
+fn spoils(garbage: &'static [u8]) -> Server {
+    every_second(move |_, message| {
+        let mut wrong = message.to_vec();
+        wrong[40..40 + garbage.len()].copy_from_slice(garbage);
+        vec![frame(&wrong, SIZE)]
+    })
+}
+
+/// RFC 6455 §8.1: no text goes on after it.
+#[test]
+fn garbage_that_is_no_utf8_is_a_protocol_violation() {
+    for garbage in [&b"\x81\x40"[..], b"\x89\x00", b"\xff\xfe\xfd", b"\x81\x7e"] {
+        let report = storm(&spoils(garbage));
+        report.assert_causes(&[("protocol-violation", 20)]);
+        assert_eq!(report.connections("finished"), 20, "\n{report}");
+    }
+}
+
 #[test]
 fn garbage_is_a_corrupted_reply() {
-    for garbage in [&b"\x81\x40"[..], b"\x89\x00", b"\xff\xfe\xfd", b"\x81\x7e"] {
-        let server = every_second(move |_, message| {
-            let mut wrong = message.to_vec();
-            wrong[40..40 + garbage.len()].copy_from_slice(garbage);
-            vec![frame(&wrong, SIZE)]
-        });
-        let report = storm(&server);
+    for garbage in [&b"Z"[..], b"\x00\x00", "é".as_bytes()] {
+        let report = storm(&spoils(garbage));
         assert_eq!((report.causes().len(), report.code), (0, 99), "\n{report}");
         report.assert_healthy(40);
         assert!(report.messages("corrupted") >= 20 * 4, "\n{report}");

@@ -51,6 +51,8 @@ pub(in crate::swarm::load) struct Inner {
     pub(in crate::swarm::load) offset: usize,
     /// The first bytes of the stream from there on.
     pub(in crate::swarm::load) seen: Vec<u8>,
+    /// Without it the message is a text that is no UTF-8.
+    pub(in crate::swarm::load) breaks_text: bool,
     /// Bytes of the interrupted frame that are still to come.
     rest: u64,
     /// What the stream is when no frame lies inside: the first so many bytes have been decoded,
@@ -139,6 +141,7 @@ impl Inner {
         Self {
             offset,
             seen: Vec::new(),
+            breaks_text: false,
             rest: decoded.saturating_add(rx.payload_left()),
             decoded,
             rx,

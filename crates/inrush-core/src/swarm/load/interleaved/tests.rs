@@ -1,7 +1,8 @@
 //! Streams with frames inside frames, and streams that only look so.
 
+use super::super::incoming::Piece;
+use super::begun;
 use super::inner::{Inner, Known, Verdict, begins_frame};
-use super::{Piece, begun};
 use crate::pace::draw;
 use crate::protocol::ws_frame::{Decoder, Event, Role, put_head};
 use crate::swarm::load::messages::{TAG, tag};
@@ -60,7 +61,7 @@ fn judge(known: &Known<'_>, stream: &[u8], read: usize) -> Option<(usize, Verdic
             }
             let room = TAG.saturating_sub(at).min(got.len());
             head.extend_from_slice(&got[..room]);
-            let piece = Piece { at, bytes: got, end, behind: bytes };
+            let piece = Piece { at, bytes: got, text: true, start: at == 0, end, behind: bytes };
             at += got.len();
             if let Some(mut inner) = begun(known, &head, piece, rx) {
                 let verdict = match inner.feed(known, &got[inner.offset - piece.at..]) {

@@ -73,6 +73,41 @@ fn broken_frames_are_answered_with_their_code_and_an_end() {
     check(frame(0x88, &1005_u16.to_be_bytes()), 1002);
 }
 
+/// RFC 6455 §8.1 and §5.4: text is refused at its first wrong byte, also in the middle of a frame,
+/// and what is cut within a character is not wrong before its end.
+#[test]
+fn text_in_parts_fails_at_its_first_wrong_byte() {
+    let check = |pieces: &[&[u8]], valid: bool| {
+        let mut host = Host::new(plan());
+        let id = host.websocket();
+        let (last, before) = pieces.split_last().unwrap();
+        for piece in before {
+            host.bytes(id, piece);
+            assert_eq!(host.take(id), b"", "too soon: {piece:x?}");
+        }
+        host.bytes(id, last);
+        let refused = host.take(id) == answer(0x88, &1007_u16.to_be_bytes());
+        assert_eq!(refused, !valid, "{pieces:x?}");
+        assert_eq!(host.swarm.kept, 0, "{pieces:x?}");
+    };
+    // Beyond U+10FFFF: known with its second byte, before the message ends.
+    check(&[&frame(0x01, b"\xce\xba"), &frame(0x00, b"\xf4\x90")], false);
+    let whole = frame(0x81, b"\xce\xba\xf4\x90\x80\x80edited");
+    check(&[&whole[..9], &whole[9..10]], false);
+    check(&[&frame(0x01, b"\xe2\x82"), &frame(0x80, b"\xac")], true);
+    check(&[&frame(0x01, b"\xe2"), &frame(0x00, b""), &frame(0x80, b"\x82")], false);
+    check(&[&frame(0x01, b"\xe2\x82"), &frame(0x80, b"")], false);
+    // Bytes need not be text, and one message's end is no part of the next.
+    check(&[&frame(0x02, b"\xff"), &frame(0x80, b"\xfe")], true);
+    let mut host = Host::new(plan());
+    let id = host.websocket();
+    for _ in 0..2 {
+        host.bytes(id, &frame(0x01, b"\xe2\x82"));
+        host.bytes(id, &frame(0x80, b"\xac"));
+        assert_eq!(host.take(id), answer(0x81, "€".as_bytes()));
+    }
+}
+
 #[test]
 fn a_close_without_a_code_is_answered_without_one() {
     let mut host = Host::new(plan());
