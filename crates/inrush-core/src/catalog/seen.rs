@@ -7,7 +7,7 @@ use crate::evidence::{Facts, Source};
 use crate::failure::{
     Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, TlsError, alert_name,
 };
-use crate::plan::Plan;
+use crate::plan::{Frame, Plan, Schedule};
 use crate::tally::Row;
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
@@ -221,9 +221,9 @@ fn how(plan: &Plan, row: &Row) -> String {
             }
             _ if row.key.heard => {
                 let limit = words::time(limits.reply);
-                format!("not a byte within {limit} while replies were due")
+                format!("not a byte within {limit} while {} were due", awaited(plan))
             }
-            _ => "connected, and not one byte came while replies were due".into(),
+            _ => format!("connected, and not one byte came while {} were due", awaited(plan)),
         },
         Outcome::Protocol(error) => broken(error),
         Outcome::Tls(error) => broken_tls(error),
@@ -234,6 +234,17 @@ fn how(plan: &Plan, row: &Row) -> String {
             Peer::Queued => "still in the accept queue at the end of the hold".into(),
             _ => "the server has no such socket at the end of the hold".into(),
         },
+    }
+}
+
+/// What we wait for on an open connection.
+fn awaited(plan: &Plan) -> &'static str {
+    let silent = plan.messages.schedule == Schedule::Idle;
+    match (plan.messages.frame, plan.messages.ping_every) {
+        (Frame::Ping, _) => "pongs",
+        (_, Some(_)) if silent => "pongs",
+        (_, Some(_)) => "replies or pongs",
+        (_, None) => "replies",
     }
 }
 

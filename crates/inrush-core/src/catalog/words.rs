@@ -1,7 +1,7 @@
 //! Numbers, times, bytes and commands as the cards of the catalogue write them.
 
 use crate::evidence::{Facts, Source};
-use crate::plan::{Expect, Payload, Plan, Rate, Schedule, Scheme, Trust};
+use crate::plan::{Expect, Frame, Payload, Plan, Rate, Schedule, Scheme, Trust};
 use crate::time::Nanos;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -146,7 +146,14 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
         Expect::None => "none",
     };
     add(expect != "echo", "--expect", expect.into());
-    add(messages.binary, "--frame", "binary".into());
+    match messages.frame {
+        Frame::Text => {}
+        Frame::Binary => add(true, "--frame", "binary".into()),
+        Frame::Ping => add(true, "--frame", "ping".into()),
+    }
+    if let Some(every) = messages.ping_every {
+        add(true, "--ping-interval", flag_time(every));
+    }
     for (limit, default, flag) in [
         (limits.connect, 10, "--connect-timeout"),
         (limits.handshake, 60, "--handshake-timeout"),
@@ -299,7 +306,9 @@ mod tests {
         check(&plan, &format!("inrush run ws://h/ -c 10 {flags} -r 10/s"));
         plan.messages.schedule = Schedule::Every(Nanos::from_secs(10));
         plan.messages.payload = Payload::Fixed(b"it's".to_vec());
-        let flags = "-r max -d 1500ms -m 1/10s --message 'it'\\''s' -H 'Authorization: VALUE'";
+        (plan.messages.frame, plan.messages.ping_every) = (Frame::Ping, Some(Nanos::from_secs(25)));
+        let flags = "-r max -d 1500ms -m 1/10s --message 'it'\\''s' --frame ping \
+             --ping-interval 25s -H 'Authorization: VALUE'";
         let expected = format!("inrush run ws://h/ -c 10 {flags} --reply-timeout 4s");
         assert_eq!(again(&plan, "--reply-timeout 4s"), expected);
     }

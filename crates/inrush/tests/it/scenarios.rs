@@ -10,6 +10,7 @@ mod killed;
 mod messages;
 mod midlife;
 mod outputs;
+mod pings;
 mod queue;
 mod refusals;
 mod refused;

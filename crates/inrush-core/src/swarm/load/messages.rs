@@ -6,7 +6,7 @@ use super::opening::MASK;
 use super::{LoadSwarm, size};
 use crate::pace::draw;
 use crate::plan::{Payload, Schedule};
-use crate::protocol::ws_frame::{self, opcode};
+use crate::protocol::ws_frame;
 use crate::swarm::{ConnId, Orders};
 use crate::time::Nanos;
 use alloc::vec::Vec;
@@ -183,7 +183,7 @@ impl LoadSwarm {
         let mask = if ws { self.mask(id, seq) } else { [0; 4] };
         let number = self.shard.number(id.slot);
         let (payload, tagged) = (&self.payload, self.tagged);
-        let op = if self.shard.plan.messages.binary { opcode::BINARY } else { opcode::TEXT };
+        let op = self.opcode;
         let mut written = 0;
         orders.write(id, |out| {
             let from = out.len();

@@ -16,6 +16,7 @@ pub(super) const NONCE_HIGH: u64 = 2;
 pub(super) const MASK: u64 = 3;
 pub(super) const FIRST_MESSAGE: u64 = 4;
 pub(super) const LIFETIME: u64 = 5;
+pub(super) const FIRST_PING: u64 = 6;
 
 /// One that has been opening this long no longer counts against the window of `-r max`.
 pub(super) const PATIENCE: Nanos = Nanos::from_secs(1);
@@ -242,6 +243,9 @@ impl LoadSwarm {
         gauges.open += 1;
         gauges.open_peak = gauges.open_peak.max(gauges.open);
         self.snapshot.latencies.setup.record(setup);
+        if self.pings.is_some() {
+            self.begin_pings(now, id.slot);
+        }
         if self.shard.plan.messages.schedule == Schedule::Closed && self.may_send() {
             self.send(now, now, id, orders);
         }
