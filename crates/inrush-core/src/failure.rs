@@ -1,9 +1,11 @@
 //! What was seen when a connection failed: phase, operation, outcome. Never who did it.
 
 mod class;
+mod close;
 mod tls;
 
 pub use class::{Class, classify};
+pub use close::close_name;
 pub use tls::{CertificateFault, TlsError, alert_name, is_about_certificates};
 
 use crate::errno::Errno;

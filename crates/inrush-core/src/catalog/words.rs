@@ -49,8 +49,13 @@ pub(super) fn flag_time(time: Nanos) -> String {
 
 /// Bytes of a peer, harmless on a terminal: printable ASCII as it is, the rest escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
+    shown_most(bytes, SHOWN)
+}
+
+/// The same, of so many bytes at most.
+pub(super) fn shown_most(bytes: &[u8], most: usize) -> String {
     let mut out = String::new();
-    for byte in bytes.iter().take(SHOWN) {
+    for byte in bytes.iter().take(most) {
         match byte {
             b'\r' => out.push_str("\\r"),
             b'\n' => out.push_str("\\n"),
@@ -62,7 +67,7 @@ pub(super) fn shown(bytes: &[u8]) -> String {
             _ => write!(out, "\\x{byte:02x}").expect("a String takes everything"),
         }
     }
-    if bytes.len() > SHOWN {
+    if bytes.len() > most {
         out.push('…');
     }
     out
