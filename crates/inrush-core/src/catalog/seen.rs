@@ -7,7 +7,7 @@ use crate::evidence::{Facts, Source};
 use crate::failure::{
     Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, TlsError, alert_name,
 };
-use crate::plan::{Frame, Plan, Schedule};
+use crate::plan::{Frame, Plan, Schedule, Target};
 use crate::tally::Row;
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
@@ -85,9 +85,14 @@ pub(super) fn last_words(rows: &[Row]) -> Option<Vec<u8>> {
     examples.map(|example| &example.last_words).find(|words| !words.is_empty()).cloned()
 }
 
+/// What the row's connections asked for.
+pub(super) fn target<'a>(case: &Case<'a>, row: &Row) -> Option<&'a Target> {
+    case.plan.targets.get(usize::from(row.key.target))
+}
+
 /// Where the row's connections went.
 pub(super) fn address(case: &Case<'_>, row: &Row) -> Option<SocketAddr> {
-    case.plan.targets.get(usize::from(row.key.target)).map(|target| target.address)
+    target(case, row).map(|target| target.address)
 }
 
 /// Where the first row's connections went.

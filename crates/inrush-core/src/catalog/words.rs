@@ -1,13 +1,16 @@
 //! Numbers, times, bytes and commands as the cards of the catalogue write them.
 
 use crate::evidence::{Facts, Source};
-use crate::plan::{Expect, Frame, Payload, Plan, Rate, Schedule, Scheme, Trust};
+use crate::plan::{Expect, Frame, Payload, Plan, Rate, Schedule, Scheme, Target, Trust};
 use crate::time::Nanos;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::SocketAddr;
+
+/// A key for asking by hand: 16 bytes, as servers insist on.
+pub(super) const KEY: &str = "aGFuZHNoYWtlIG5vLiAxIQ==";
 
 /// Peer bytes shown at most.
 const SHOWN: usize = 120;
@@ -103,6 +106,33 @@ pub(super) fn again_with(plan: &Plan, connections: u64, flags: &str) -> String {
         out.push_str(flags);
     }
     out
+}
+
+/// This run again, against another WebSocket, query and all.
+pub(super) fn again_at(plan: &Plan, target: Target) -> String {
+    let url = quoted(&target.url);
+    let mut plan = plan.clone();
+    plan.targets = [target].into();
+    let (own, again) = (targets(&plan), again(&plan, ""));
+    again.replacen(&own, &format!(" {url}"), 1)
+}
+
+/// Asks for a WebSocket at this path of a target by hand.
+pub(super) fn ask(target: Option<&Target>, path: &str) -> String {
+    let secure = target.is_some_and(|target| target.tls.is_some());
+    let (scheme, insecure) = if secure { ("https", "k") } else { ("http", "") };
+    let host = target.map_or("HOST:PORT", |target| target.host.as_str());
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!(
+        "curl -isN{insecure} --http1.1 -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H \
+         'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: {KEY}' {}",
+        quoted(&format!("{scheme}://{host}{path}"))
+    )
+}
+
+/// Path of a target without its query, which may be a secret.
+pub(super) fn path(target: Option<&Target>) -> &str {
+    target.and_then(|target| target.path.split('?').next()).unwrap_or("/")
 }
 
 /// This run again, with TLS where there was none and without it where it was.

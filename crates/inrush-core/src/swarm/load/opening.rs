@@ -186,7 +186,6 @@ impl LoadSwarm {
                 }
             }
             Err(error) => {
-                // What was said is kept as its last words: for a 503 the body follows.
                 let said = whole.to_vec();
                 self.conns[id.slot as usize].flags &= !IN_PARTS;
                 self.refused_upgrade(now, id, error, &said, orders);
@@ -202,7 +201,9 @@ impl LoadSwarm {
         said: &[u8],
         orders: &mut Orders,
     ) {
-        self.die(now, id, Op::Decode, Outcome::Protocol(error), said);
+        // What was said is kept as its last words: for a 503 the body follows.
+        self.die(now, id, Op::Decode, Outcome::Protocol(error), &[]);
+        self.keep_answer(id.slot, said);
         let complete = match error {
             ProtocolError::Status(_) => ws_handshake::content_length(said)
                 .is_some_and(|length| ws_handshake::body_of(said).len() >= length),
