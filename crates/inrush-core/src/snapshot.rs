@@ -133,8 +133,8 @@ impl Counts {
     pub fn merge(&mut self, other: &Self) {
         add_fields!(self, other; attempted connected confirmed opened finished failed unfinished
             reconnects close_unanswered undecided sent received lost messages_unfinished late
-            duplicated corrupted unsent pings pongs sent_bytes received_bytes first_replies first_not_echo
-            tls_full tls_resumed handshakes_timed_out faults accept_errors);
+            duplicated corrupted unsent pings pongs sent_bytes received_bytes first_replies
+            first_not_echo tls_full tls_resumed handshakes_timed_out faults accept_errors);
     }
 }
 

@@ -163,12 +163,13 @@ fn own(target: &Target) -> (&String, &String, bool) {
 fn helped(plan: &Plan, claim: Claim, one: &Status<'_>) -> Claim {
     let again = |flags: &str| words::again(plan, flags);
     let path = words::path(one.target);
+    let shown = words::shown(path.as_bytes());
     let by_hand = words::ask(one.target, "/PATH");
     match one.code {
         401 | 403 | 407 => authorized(plan, claim, one),
         200..=299 | 404 | 405 | 410 => claim.remedy(
             "client-host",
-            &format!("no WebSocket at {}: find the path that answers 101", words::shown(path.as_bytes())),
+            &format!("no WebSocket at {shown}: find the path that answers 101"),
             by_hand,
         ),
         301..=303 | 307..=308 => claim,
@@ -199,7 +200,7 @@ fn authorized(plan: &Plan, claim: Claim, one: &Status<'_>) -> Claim {
     let is = |name: &str| scheme.eq_ignore_ascii_case(name.as_bytes());
     let own_way = ["Digest", "Negotiate", "NTLM"].into_iter().find(|name| is(name));
     let (text, flags) = match own_way {
-        Some(_) => ("a session's cookie instead: inrush speaks no such exchange", "Cookie: NAME=ID"),
+        Some(_) => ("a session's cookie instead: inrush does not speak that", "Cookie: NAME=ID"),
         None if is("Basic") => {
             ("BASE64 is what  printf USER:PASSWORD | base64  prints", "Authorization: Basic BASE64")
         }

@@ -181,14 +181,14 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
         Expect::None => "none",
     };
     add(expect != "echo", "--expect", expect.into());
-    match messages.frame {
-        Frame::Text => {}
-        Frame::Binary => add(true, "--frame", "binary".into()),
-        Frame::Ping => add(true, "--frame", "ping".into()),
-    }
-    if let Some(every) = messages.ping_every {
-        add(true, "--ping-interval", flag_time(every));
-    }
+    let frame = match messages.frame {
+        Frame::Text => "text",
+        Frame::Binary => "binary",
+        Frame::Ping => "ping",
+    };
+    add(frame != "text", "--frame", frame.into());
+    let pings = messages.ping_every.unwrap_or_default();
+    add(pings > Nanos::ZERO, "--ping-interval", flag_time(pings));
     for (limit, default, flag) in [
         (limits.connect, 10, "--connect-timeout"),
         (limits.handshake, 60, "--handshake-timeout"),

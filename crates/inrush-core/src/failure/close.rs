@@ -21,7 +21,7 @@ pub const fn close_name(code: u16) -> &'static str {
         3000 => "unauthorized",
         3003 => "forbidden",
         3008 => "timeout",
-        3000..=3999 => "registered by a library",
+        3001..=3002 | 3004..=3007 | 3009..=3999 => "registered by a library",
         4000..=4999 => "private to this application",
         _ => "not registered",
     }

@@ -1,5 +1,6 @@
-//! Where a redirect leads: the Location of an answer as the URL of a WebSocket (RFC 9110 §10.2.2,
-//! RFC 3986 §5.2). What a server says here ends in a command, so that it is taken apart and checked.
+//! Where a redirect leads: the Location of an answer as the URL of a WebSocket (RFC 9110
+//! §10.2.2, RFC 3986 §5.2). What a server says here ends in a command, so it is taken apart and
+//! checked.
 
 use crate::plan::{Scheme, Target};
 use alloc::borrow::ToOwned;

@@ -1,6 +1,6 @@
-//! Pings: as messages, whose replies are pongs, and as a keep-alive beside the messages. When one is
-//! due follows from the connection's birth and its number; two counters are all that is kept of a
-//! connection, and they lie here only when keep-alive was asked for.
+//! Pings: as messages, whose replies are pongs, and as a keep-alive beside the messages. When one
+//! is due follows from the connection's birth and its number; three counters are all that is kept
+//! of a connection, and they lie here only when keep-alive was asked for.
 
 use super::conn::{Conn, QUIET, State};
 use super::messages::{TAG, read_tag, tag};
