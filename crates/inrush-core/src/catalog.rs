@@ -140,7 +140,9 @@ fn diagnosis(case: &Case<'_>, cause: &Cause, claim: Claim) -> Diagnosis {
         alternatives: claim.alternatives.into_iter().map(str::to_owned).collect(),
         decide: claim.decide,
         remedy: claim.remedy,
-        same_as: cause.same_as.iter().map(|text| String::from(*text)).collect(),
+        same_as: claim
+            .same_as
+            .unwrap_or_else(|| cause.same_as.iter().map(|text| String::from(*text)).collect()),
         unsure: cause.unsure.map(Into::into),
     }
 }

@@ -1,9 +1,12 @@
 //! What was seen when a connection failed: phase, operation, outcome. Never who did it.
 
 mod class;
+mod close;
 mod tls;
+mod words;
 
 pub use class::{Class, classify};
+pub use close::close_name;
 pub use tls::{CertificateFault, TlsError, alert_name, is_about_certificates};
 
 use crate::errno::Errno;
@@ -266,7 +269,9 @@ pub struct Failure {
     pub fin_seen: bool,
     /// `TCP_INFO` and the server's side, when they could be read.
     pub look: Option<Look>,
-    /// The last bytes the peer said, at most 512, unescaped.
+    /// The last bytes the peer said, at most 512, unescaped; of an answer to the upgrade its status
+    /// line, its telling headers (1 KiB) and 512 bytes of its body.
+    #[serde(with = "words")]
     pub last_words: Vec<u8>,
     /// Where in its message the first of them lay, for what was found inside a message.
     pub offset: Option<u64>,

@@ -104,6 +104,8 @@ pub struct Latencies {
     pub setup: Latency,
     /// Intended send time to reply.
     pub rtt: Latency,
+    /// Intended send time of a keep-alive ping to its pong.
+    pub ping: Latency,
     /// Intended to real send time: our own lateness.
     pub lag: Latency,
 }
@@ -122,23 +124,25 @@ impl Latencies {
     }
 
     /// Makes all of them now and touches their memory, so that it is not booked on connections
-    /// later.
-    pub fn warm(&mut self) {
-        for latency in self.all_mut() {
+    /// later; that of keep-alive pings only when they are used.
+    pub fn warm(&mut self, pings: bool) {
+        let Self { connect, tls, upgrade, setup, rtt, ping, lag } = self;
+        let used = [connect, tls, upgrade, setup, rtt, lag].into_iter();
+        for latency in used.chain(pings.then_some(ping)) {
             latency.0.get_or_insert_with(fresh);
         }
         self.reset();
     }
 
     /// In wire order.
-    pub fn all(&self) -> [&Latency; 6] {
-        [&self.connect, &self.tls, &self.upgrade, &self.setup, &self.rtt, &self.lag]
+    pub fn all(&self) -> [&Latency; 7] {
+        [&self.connect, &self.tls, &self.upgrade, &self.setup, &self.rtt, &self.ping, &self.lag]
     }
 
     /// In wire order.
-    pub fn all_mut(&mut self) -> [&mut Latency; 6] {
-        let Self { connect, tls, upgrade, setup, rtt, lag } = self;
-        [connect, tls, upgrade, setup, rtt, lag]
+    pub fn all_mut(&mut self) -> [&mut Latency; 7] {
+        let Self { connect, tls, upgrade, setup, rtt, ping, lag } = self;
+        [connect, tls, upgrade, setup, rtt, ping, lag]
     }
 }
 

@@ -91,6 +91,18 @@ pub enum Payload {
     Fixed(Vec<u8>),
 }
 
+/// Which WebSocket frames carry the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Frame {
+    /// Text frames.
+    Text,
+    /// Binary frames.
+    Binary,
+    /// Pings, of at most 125 bytes (RFC 6455 §5.5); their pongs are the replies.
+    Ping,
+}
+
 /// How a connection that we end is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -122,10 +134,12 @@ pub struct Messages {
     pub payload: Payload,
     /// What comes back.
     pub expect: Expect,
-    /// WebSocket data frames are binary instead of text.
-    pub binary: bool,
+    /// In which frames, on a WebSocket.
+    pub frame: Frame,
     /// Unanswered messages per connection.
     pub max_outstanding: u32,
+    /// On each open WebSocket a keep-alive ping each so long, beside the messages.
+    pub ping_every: Option<Nanos>,
 }
 
 /// How long we wait.
@@ -321,8 +335,9 @@ pub(crate) mod tests {
                 schedule: Schedule::Idle,
                 payload: Payload::Generated(64),
                 expect: Expect::Echo,
-                binary: false,
+                frame: Frame::Text,
                 max_outstanding: 1024,
+                ping_every: None,
             },
             timeouts: Timeouts {
                 connect: Nanos::from_secs(10),

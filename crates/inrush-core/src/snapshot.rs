@@ -46,6 +46,10 @@ pub struct Counts {
     pub corrupted: u64,
     /// Due messages that were not sent.
     pub unsent: u64,
+    /// Keep-alive pings sent.
+    pub pings: u64,
+    /// Of those, how many a pong answered.
+    pub pongs: u64,
     /// Payload bytes sent.
     pub sent_bytes: u64,
     /// Payload bytes received.
@@ -129,8 +133,8 @@ impl Counts {
     pub fn merge(&mut self, other: &Self) {
         add_fields!(self, other; attempted connected confirmed opened finished failed unfinished
             reconnects close_unanswered undecided sent received lost messages_unfinished late
-            duplicated corrupted unsent sent_bytes received_bytes first_replies first_not_echo
-            tls_full tls_resumed handshakes_timed_out faults accept_errors);
+            duplicated corrupted unsent pings pongs sent_bytes received_bytes first_replies
+            first_not_echo tls_full tls_resumed handshakes_timed_out faults accept_errors);
     }
 }
 

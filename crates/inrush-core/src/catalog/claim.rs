@@ -25,6 +25,8 @@ pub(super) struct Claim {
     pub(super) alternatives: Vec<&'static str>,
     pub(super) decide: Option<String>,
     pub(super) remedy: Vec<Remedy>,
+    /// Other programs' words for just this, where the cause's own would not fit.
+    pub(super) same_as: Option<Vec<String>>,
 }
 
 impl Pool {
@@ -89,6 +91,7 @@ impl Claim {
             alternatives: Vec::new(),
             decide: None,
             remedy: Vec::new(),
+            same_as: None,
         })
     }
 
@@ -176,6 +179,7 @@ impl Claim {
         add_new(&mut self.alternatives, other.alternatives);
         self.decide = self.decide.or(other.decide);
         add_new(&mut self.remedy, other.remedy);
+        self.same_as = self.same_as.or(other.same_as);
         self
     }
 }

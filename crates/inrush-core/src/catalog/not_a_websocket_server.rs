@@ -1,9 +1,11 @@
 //! The answer to the upgrade is no opening hand-shake of RFC 6455: some other server is there.
 
+mod foreign;
+
 use super::claim::{Claim, Pool};
 use super::{Cause, Scenario, seen, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, Phase};
+use crate::failure::{Class, Phase, ProtocolError};
 use crate::tally::Row;
 use alloc::format;
 
@@ -37,6 +39,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         [] => "its answer breaks the opening hand-shake (RFC 6455 §4.2.2)".into(),
         _ => format!("it answered {} \"{}\"", words::hex(&said), words::shown(&said)),
     };
+    if claim.rows.iter().all(|row| seen::protocol(row) == Some(ProtocolError::BadAccept)) {
+        return Some(foreign::answered(case, claim));
+    }
     let known = protocol_of(&said);
     let address = seen::first_address(case, &claim.rows);
     let mut claim = claim.sure(Confidence::Proven).says(text);
@@ -44,17 +49,10 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         claim = claim.says(format!("that is {known}"));
     }
     let tcp = format!("inrush run tcp://{}:{}", words::ip(address), words::port(address));
-    let (ip, port) = (words::ip(address), words::port(address));
+    let target = claim.rows.first().and_then(|row| seen::target(case, row));
+    let by_hand = words::ask(target, words::path(target));
     let claim = claim
-        .remedy(
-            "client-host",
-            "ask it yourself: a WebSocket server answers 101",
-            format!(
-                "curl -isN --http1.1 -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H \
-                 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: SW5ydXNoIGhhbmRzaGs=' \
-                 http://{ip}:{port}/"
-            ),
-        )
+        .remedy("client-host", "ask it yourself: a WebSocket server answers 101", by_hand)
         .remedy("server-host", "see which program has that port", words::queue_command(address))
         .remedy("run", "if it is a plain TCP server, speak TCP to it", tcp);
     Some(claim)
@@ -91,7 +89,7 @@ fn protocol_of(said: &[u8]) -> Option<&'static str> {
 mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
-    use crate::failure::{Op, Outcome, ProtocolError};
+    use crate::failure::{Op, Outcome};
 
     #[test]
     fn garbage_is_shown_and_known_protocols_are_named() {
@@ -102,11 +100,11 @@ mod tests {
             let text = &found[0].because.last().unwrap().text;
             assert!(text.contains(line), "{text}");
         };
-        use ProtocolError::{BadAccept, NotHttp};
+        use ProtocolError::{NoUpgrade, NotHttp};
         check(NotHttp, b"\x00\xff\x1b[2J", "it answered 00 ff 1b 5b 32 4a \"\\x00\\xff\\x1b[2J\"");
         check(NotHttp, b"GET / HTTP/1.1\r\n", "our own request");
         check(NotHttp, b"SSH-2.0-x", "an SSH server");
-        check(BadAccept, b"HTTP/1.1 101 Switching Protocols\r\n", "do not answer our request");
+        check(NoUpgrade, b"HTTP/1.1 101 Switching Protocols\r\n", "do not answer our request");
     }
 
     #[test]

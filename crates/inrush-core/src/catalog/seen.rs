@@ -7,7 +7,7 @@ use crate::evidence::{Facts, Source};
 use crate::failure::{
     Class, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, TlsError, alert_name,
 };
-use crate::plan::Plan;
+use crate::plan::{Frame, Plan, Schedule, Target};
 use crate::tally::Row;
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
@@ -85,9 +85,14 @@ pub(super) fn last_words(rows: &[Row]) -> Option<Vec<u8>> {
     examples.map(|example| &example.last_words).find(|words| !words.is_empty()).cloned()
 }
 
+/// What the row's connections asked for.
+pub(super) fn target<'a>(case: &Case<'a>, row: &Row) -> Option<&'a Target> {
+    case.plan.targets.get(usize::from(row.key.target))
+}
+
 /// Where the row's connections went.
 pub(super) fn address(case: &Case<'_>, row: &Row) -> Option<SocketAddr> {
-    case.plan.targets.get(usize::from(row.key.target)).map(|target| target.address)
+    target(case, row).map(|target| target.address)
 }
 
 /// Where the first row's connections went.
@@ -221,9 +226,9 @@ fn how(plan: &Plan, row: &Row) -> String {
             }
             _ if row.key.heard => {
                 let limit = words::time(limits.reply);
-                format!("not a byte within {limit} while replies were due")
+                format!("not a byte within {limit} while {} were due", awaited(plan))
             }
-            _ => "connected, and not one byte came while replies were due".into(),
+            _ => format!("connected, and not one byte came while {} were due", awaited(plan)),
         },
         Outcome::Protocol(error) => broken(error),
         Outcome::Tls(error) => broken_tls(error),
@@ -234,6 +239,17 @@ fn how(plan: &Plan, row: &Row) -> String {
             Peer::Queued => "still in the accept queue at the end of the hold".into(),
             _ => "the server has no such socket at the end of the hold".into(),
         },
+    }
+}
+
+/// What we wait for on an open connection.
+fn awaited(plan: &Plan) -> &'static str {
+    let silent = plan.messages.schedule == Schedule::Idle;
+    match (plan.messages.frame, plan.messages.ping_every) {
+        (Frame::Ping, _) => "pongs",
+        (_, Some(_)) if silent => "pongs",
+        (_, Some(_)) => "replies or pongs",
+        (_, None) => "replies",
     }
 }
 

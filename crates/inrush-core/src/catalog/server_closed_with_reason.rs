@@ -4,9 +4,21 @@ use super::claim::{Claim, Pool};
 use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, ProtocolError};
+use crate::failure::{Class, ProtocolError, close_name};
+use crate::plan::{Frame, Plan, Schedule};
+use crate::tally::Row;
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+/// Codes told one by one.
+const CODES: usize = 8;
+/// Different texts told of one code.
+const TEXTS: usize = 2;
+/// Longest text of a Close frame: a control frame without its code (RFC 6455 §5.5).
+const REASON: usize = 123;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "server-closed-with-reason",
@@ -30,53 +42,84 @@ pub(super) static CAUSE: Cause = Cause {
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = pool.take(|row| matches!(seen::protocol(row), Some(ProtocolError::Closed(_))))?;
-    let mut codes: BTreeMap<u16, u64> = BTreeMap::new();
-    for row in &claim.rows {
-        if let Some(ProtocolError::Closed(code)) = seen::protocol(row) {
-            *codes.entry(code).or_default() += row.count;
-        }
+    let codes = by_code(&claim.rows);
+    let mut lines: Vec<String> =
+        codes.iter().take(CODES).map(|(code, rows)| line(*code, rows)).collect();
+    let rest = codes.get(CODES..).unwrap_or_default();
+    if !rest.is_empty() {
+        let connections: u64 = rest.iter().map(|(_, rows)| total(rows)).sum();
+        let codes = if rest.len() == 1 { "code" } else { "codes" };
+        lines.push(format!("{} more {codes} on {}", rest.len(), count(connections)));
     }
-    let said = seen::last_words(&claim.rows).map(|said| words::shown(&said));
-    let mut claim = claim.sure(Confidence::Proven);
-    for (code, n) in codes {
-        claim = claim.says(format!("code {code} ({}) on {}", meaning(code), count(n)));
-    }
-    if let Some(said) = said {
-        claim = claim.says(format!("its words: \"{said}\""));
-    }
-    let claim = claim
-        .remedy(
-            "server-host",
-            "its log at that moment says why",
-            "journalctl -u SERVICE --since -10min | grep -iE 'close|websocket|error'",
-        )
-        .remedy(
-            "run",
-            "if it closes idle connections, say something now and then",
-            words::again(case.plan, "-m 1/10s"),
-        );
-    Some(claim)
+    let codes: Vec<u16> = codes.iter().map(|(code, _)| *code).collect();
+    let claim = lines.into_iter().fold(claim.sure(Confidence::Proven), Claim::says);
+    Some(helped(case.plan, claim, &codes))
 }
 
-/// RFC 6455 §7.4.1 and the IANA registry.
-fn meaning(code: u16) -> &'static str {
-    match code {
-        1000 => "normal",
-        1001 => "going away",
-        1002 => "protocol error: it did not like our frames",
-        1003 => "unsupported data",
-        1005 => "no code",
-        1007 => "invalid payload data",
-        1008 => "policy violation",
-        1010 => "an extension is missing",
-        1011 => "internal error of the server",
-        1012 => "service restart",
-        1013 => "try again later",
-        1014 => "bad gateway",
-        3000..=3999 => "registered by a library",
-        4000..=4999 => "private to this application",
-        _ => "unknown",
+/// Rows of each code, the most frequent code first.
+fn by_code(rows: &[Row]) -> Vec<(u16, Vec<&Row>)> {
+    let mut codes: BTreeMap<u16, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        if let Some(ProtocolError::Closed(code)) = seen::protocol(row) {
+            codes.entry(code).or_default().push(row);
+        }
     }
+    let mut codes: Vec<_> = codes.into_iter().collect();
+    codes.sort_by_key(|(_, rows)| Reverse(total(rows)));
+    codes
+}
+
+fn total(rows: &[&Row]) -> u64 {
+    rows.iter().map(|row| row.count).sum()
+}
+
+/// `code 1008 (policy violation) on 7: "token expired"`
+fn line(code: u16, rows: &[&Row]) -> String {
+    let mut line = format!("code {code} ({}) on {}", close_name(code), count(total(rows)));
+    let examples = rows.iter().flat_map(|row| &row.examples);
+    let mut texts: Vec<&[u8]> = examples.map(|example| example.last_words.as_slice()).collect();
+    texts.retain(|text| !text.is_empty());
+    texts.sort_unstable();
+    texts.dedup();
+    for (at, text) in texts.iter().take(TEXTS).enumerate() {
+        let gap = if at == 0 { ": " } else { ", " };
+        line.push_str(&format!("{gap}\"{}\"", words::shown_most(text, REASON)));
+    }
+    if texts.len() > TEXTS {
+        line.push_str(", …");
+    }
+    line
+}
+
+fn helped(plan: &Plan, claim: Claim, codes: &[u16]) -> Claim {
+    let has = |wanted: &[u16]| codes.iter().any(|code| wanted.contains(code));
+    let mut claim = claim.remedy(
+        "server-host",
+        "its log at that moment says why",
+        "journalctl -u SERVICE --since -10min | grep -iE 'close|websocket|error'",
+    );
+    if has(&[1008, 3000, 3003]) {
+        let token = words::again(plan, "-H 'Authorization: Bearer TOKEN'");
+        claim = claim.remedy("run", "show who you are, if that is its policy", token);
+    }
+    if has(&[1012, 1013, 1014, 3008]) {
+        let slower = words::again(plan, "-r 50/s");
+        claim = claim.remedy("run", "see whether it depends on the rate", slower);
+    }
+    if has(&[1003, 1007]) && plan.messages.frame == Frame::Text {
+        let binary = words::again(plan, "--frame binary");
+        claim = claim.remedy("run", "see whether it wants binary messages", binary);
+    }
+    let silent = plan.messages.schedule == Schedule::Idle && plan.messages.ping_every.is_none();
+    let general = |code: &u16| matches!(code, 1000..=1002 | 1005 | 3000..);
+    if silent && codes.iter().any(general) {
+        claim = claim
+            .remedy("run", "if it closes idle connections, ping it", {
+                words::again(plan, "--ping-interval 10s")
+            })
+            .remedy("run", "or say something now and then", words::again(plan, "-m 1/10s"));
+    }
+    claim
 }
 
 #[cfg(test)]
@@ -92,8 +135,33 @@ mod tests {
             Seen::new(Phase::Open, Op::Decode, outcome).heard()
         };
         let lab = Lab::ws().book(7, closed(1001).words(b"bye\x07")).book(3, closed(1005));
-        let found = lab.expect(&[("server-closed-with-reason", 10, Confidence::Proven)]);
-        assert_eq!(found[0].because[0].text, "code 1001 (going away) on 7");
-        assert_eq!(found[0].because[2].text, "its words: \"bye\\x07\"");
+        let lab = lab.book(2, closed(1008).words(&[b'x'; 123])).book(4, closed(4000).words(b"a"));
+        let lab = lab.book(1, closed(4000).every(9_000, 0).words(b"b").from(50));
+        let found = lab.expect(&[("server-closed-with-reason", 17, Confidence::Proven)]);
+        let lines: Vec<_> = found[0].because.iter().map(|line| line.text.as_str()).collect();
+        let long = format!("code 1008 (policy violation) on 2: \"{}\"", "x".repeat(123));
+        let expected = [
+            "code 1001 (going away) on 7: \"bye\\x07\"",
+            "code 4000 (private to this application) on 5: \"a\", \"b\"",
+            "code 1005 (no code) on 3",
+            &long,
+        ];
+        assert_eq!(lines, expected);
+        let commands = found[0].remedy.iter().filter_map(|remedy| remedy.command.as_deref());
+        let commands = commands.collect::<Vec<_>>().join("\n");
+        assert!(commands.contains("-H 'Authorization: Bearer TOKEN'"), "{commands}");
+        assert!(commands.contains("--ping-interval 10s"), "{commands}");
+    }
+
+    #[test]
+    fn a_hostile_variety_of_codes_is_summed_up() {
+        let mut lab = Lab::ws();
+        for code in 4_000..4_020 {
+            let outcome = Outcome::Protocol(ProtocolError::Closed(code));
+            lab = lab.book(2, Seen::new(Phase::Open, Op::Decode, outcome).heard());
+        }
+        let found = lab.expect(&[("server-closed-with-reason", 40, Confidence::Proven)]);
+        assert_eq!(found[0].because.len(), CODES + 1);
+        assert_eq!(found[0].because[CODES].text, "12 more codes on 24");
     }
 }

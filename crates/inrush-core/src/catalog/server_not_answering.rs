@@ -5,8 +5,10 @@ use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Peer, Phase};
+use crate::plan::{Plan, Schedule};
 use crate::tally::Row;
 use alloc::format;
+use alloc::string::String;
 
 pub(super) static CAUSE: Cause = Cause {
     id: "server-not-answering",
@@ -86,10 +88,21 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         )
         .remedy("run", "see whether it is slow or silent", words::again(case.plan, &limit));
     if !upgrade {
-        let none = words::again(case.plan, "--expect none");
-        claim = claim.remedy("run", "if it is not meant to answer, do not wait for it", none);
+        claim = claim.remedy(
+            "run",
+            "if it is not meant to answer, do not wait for it",
+            without_answers(case.plan),
+        );
     }
     Some(claim)
+}
+
+/// This run again, silent about what it waited for.
+fn without_answers(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    plan.messages.ping_every = None;
+    let idle = plan.messages.schedule == Schedule::Idle;
+    words::again(&plan, if idle { "" } else { "--expect none" })
 }
 
 fn is_accepted(row: &Row) -> bool {
@@ -105,6 +118,7 @@ mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
     use crate::failure::{Op, Outcome};
+    use crate::time::Nanos;
 
     #[test]
     fn an_owner_that_is_silent_is_proven() {
@@ -124,5 +138,18 @@ mod tests {
         let seen = Seen::new(Phase::Open, Op::Deadline, Outcome::TimedOut).heard();
         let lab = Lab::ws().remote().opened(60).book(60, seen.peer(Peer::NotLocal));
         lab.expect(&[("server-not-answering", 60, Confidence::Likely)]);
+    }
+
+    #[test]
+    fn missing_pongs_are_called_so() {
+        let mut lab = Lab::ws().opened(60);
+        lab.plan.messages.ping_every = Some(Nanos::from_secs(5));
+        let seen = Seen::new(Phase::Open, Op::Deadline, Outcome::TimedOut).heard();
+        let lab = lab.book(60, seen.peer(Peer::Accepted { unread: false }));
+        let found = lab.expect(&[("server-not-answering", 60, Confidence::Proven)]);
+        let line = "io-timeout 60: not a byte within 10 s while pongs were due";
+        assert_eq!(found[0].seen_as, [line]);
+        let last = found[0].remedy.last().and_then(|remedy| remedy.command.as_deref());
+        assert_eq!(last, Some("inrush run ws://127.0.0.1:8080/ -c 1000 -r max -d 1s"));
     }
 }

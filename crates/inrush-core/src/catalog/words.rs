@@ -1,13 +1,16 @@
 //! Numbers, times, bytes and commands as the cards of the catalogue write them.
 
 use crate::evidence::{Facts, Source};
-use crate::plan::{Expect, Payload, Plan, Rate, Schedule, Scheme, Trust};
+use crate::plan::{Expect, Frame, Payload, Plan, Rate, Schedule, Scheme, Target, Trust};
 use crate::time::Nanos;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Write;
 use core::net::SocketAddr;
+
+/// A key for asking by hand: 16 bytes, as servers insist on.
+pub(super) const KEY: &str = "aGFuZHNoYWtlIG5vLiAxIQ==";
 
 /// Peer bytes shown at most.
 const SHOWN: usize = 120;
@@ -49,8 +52,13 @@ pub(super) fn flag_time(time: Nanos) -> String {
 
 /// Bytes of a peer, harmless on a terminal: printable ASCII as it is, the rest escaped.
 pub(super) fn shown(bytes: &[u8]) -> String {
+    shown_most(bytes, SHOWN)
+}
+
+/// The same, of so many bytes at most.
+pub(super) fn shown_most(bytes: &[u8], most: usize) -> String {
     let mut out = String::new();
-    for byte in bytes.iter().take(SHOWN) {
+    for byte in bytes.iter().take(most) {
         match byte {
             b'\r' => out.push_str("\\r"),
             b'\n' => out.push_str("\\n"),
@@ -62,7 +70,7 @@ pub(super) fn shown(bytes: &[u8]) -> String {
             _ => write!(out, "\\x{byte:02x}").expect("a String takes everything"),
         }
     }
-    if bytes.len() > SHOWN {
+    if bytes.len() > most {
         out.push('…');
     }
     out
@@ -98,6 +106,33 @@ pub(super) fn again_with(plan: &Plan, connections: u64, flags: &str) -> String {
         out.push_str(flags);
     }
     out
+}
+
+/// This run again, against another WebSocket, query and all.
+pub(super) fn again_at(plan: &Plan, target: Target) -> String {
+    let url = quoted(&target.url);
+    let mut plan = plan.clone();
+    plan.targets = [target].into();
+    let (own, again) = (targets(&plan), again(&plan, ""));
+    again.replacen(&own, &format!(" {url}"), 1)
+}
+
+/// Asks for a WebSocket at this path of a target by hand.
+pub(super) fn ask(target: Option<&Target>, path: &str) -> String {
+    let secure = target.is_some_and(|target| target.tls.is_some());
+    let (scheme, insecure) = if secure { ("https", "k") } else { ("http", "") };
+    let host = target.map_or("HOST:PORT", |target| target.host.as_str());
+    let host = host.rsplit('@').next().unwrap_or_default();
+    format!(
+        "curl -isN{insecure} --http1.1 -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H \
+         'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: {KEY}' {}",
+        quoted(&format!("{scheme}://{host}{path}"))
+    )
+}
+
+/// Path of a target without its query, which may be a secret.
+pub(super) fn path(target: Option<&Target>) -> &str {
+    target.and_then(|target| target.path.split('?').next()).unwrap_or("/")
 }
 
 /// This run again, with TLS where there was none and without it where it was.
@@ -147,7 +182,14 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
         Expect::Mirror => "mirror",
     };
     add(expect != "echo", "--expect", expect.into());
-    add(messages.binary, "--frame", "binary".into());
+    let frame = match messages.frame {
+        Frame::Text => "text",
+        Frame::Binary => "binary",
+        Frame::Ping => "ping",
+    };
+    add(frame != "text", "--frame", frame.into());
+    let pings = messages.ping_every.unwrap_or_default();
+    add(pings > Nanos::ZERO, "--ping-interval", flag_time(pings));
     for (limit, default, flag) in [
         (limits.connect, 10, "--connect-timeout"),
         (limits.handshake, 60, "--handshake-timeout"),
@@ -161,22 +203,32 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
     for name in &plan.subprotocols {
         add(true, "--subprotocol", quoted(name));
     }
-    let named = plan.targets.iter().filter_map(|target| Some((target.tls.as_ref()?, &target.host)));
-    if let Some((name, _)) = named.clone().find(|(name, host)| !host.contains(name.as_str())) {
-        add(true, "--sni", quoted(name));
-    }
-    if named.count() > 0 {
-        match &plan.tls.trust {
-            Trust::System => {}
-            Trust::Authorities(_) => add(true, "--cacert", "CA.pem".into()),
-            Trust::Anyone => add(true, "--insecure", String::new()),
-        }
-        add(plan.tls.identity.is_some(), "--cert", "CLIENT.pem".into());
-    }
     if let Some((low, high)) = plan.lifetime {
         let one = low == high;
         let range = format!("{}..{}", flag_time(low), flag_time(high));
         add(true, "--lifetime", if one { flag_time(low) } else { range });
+    }
+    flags.extend(asked_of_tls(plan));
+    flags
+}
+
+/// The same of TLS. Names of files are not known any more.
+fn asked_of_tls(plan: &Plan) -> Vec<(&'static str, String)> {
+    let mut flags = Vec::new();
+    let named = plan.targets.iter().filter_map(|target| Some((target.tls.as_ref()?, &target.host)));
+    if let Some((name, _)) = named.clone().find(|(name, host)| !host.contains(name.as_str())) {
+        flags.push(("--sni", quoted(name)));
+    }
+    if named.count() == 0 {
+        return flags;
+    }
+    match &plan.tls.trust {
+        Trust::System => {}
+        Trust::Authorities(_) => flags.push(("--cacert", "CA.pem".into())),
+        Trust::Anyone => flags.push(("--insecure", String::new())),
+    }
+    if plan.tls.identity.is_some() {
+        flags.push(("--cert", "CLIENT.pem".into()));
     }
     flags
 }
@@ -300,7 +352,9 @@ mod tests {
         check(&plan, &format!("inrush run ws://h/ -c 10 {flags} -r 10/s"));
         plan.messages.schedule = Schedule::Every(Nanos::from_secs(10));
         plan.messages.payload = Payload::Fixed(b"it's".to_vec());
-        let flags = "-r max -d 1500ms -m 1/10s --message 'it'\\''s' -H 'Authorization: VALUE'";
+        (plan.messages.frame, plan.messages.ping_every) = (Frame::Ping, Some(Nanos::from_secs(25)));
+        let flags = "-r max -d 1500ms -m 1/10s --message 'it'\\''s' --frame ping \
+             --ping-interval 25s -H 'Authorization: VALUE'";
         let expected = format!("inrush run ws://h/ -c 10 {flags} --reply-timeout 4s");
         assert_eq!(again(&plan, "--reply-timeout 4s"), expected);
     }

@@ -1,9 +1,11 @@
 //! The opening hand-shake of RFC 6455 §4, both roles: a request, and the answer that proves that
 //! the peer has understood it. Nothing is kept: what is expected follows from the nonce.
 
+mod answer;
 mod client;
 mod server;
 
+pub use answer::{Answer, BODY_BYTES, keep};
 pub use client::{Request, body_of, content_length, verify};
 pub use server::{
     Asked, first_offered, looks_like_http, read_request, render_answer, render_status,

@@ -10,13 +10,15 @@ mod interleaved;
 mod looking;
 mod messages;
 mod opening;
+mod pings;
 mod replies;
 mod said;
 
 use super::{Command, ConnId, Input, Order, Orders, Step};
 use crate::failure::{Op, Outcome};
 use crate::pace::Pace;
-use crate::plan::{Ending, Payload, Rate, Schedule, Scheme, Shard};
+use crate::plan::{Ending, Expect, Frame, Payload, Rate, Schedule, Scheme, Shard};
+use crate::protocol::ws_frame::opcode;
 use crate::protocol::ws_handshake::Request;
 use crate::snapshot::Snapshot;
 use crate::time::Nanos;
@@ -30,6 +32,7 @@ use holes::Holes;
 use incoming::Incoming;
 use interleaved::Inner;
 use looking::Looking;
+use pings::Pings;
 use replies::{Gaps, Partial};
 use said::Said;
 
@@ -74,6 +77,12 @@ pub struct LoadSwarm {
     has_tls: bool,
     payload: Vec<u8>,
     tagged: bool,
+    /// Opcode of our messages.
+    opcode: u8,
+    /// What data frames are to us: not the replies of pings.
+    data_is: Expect,
+    /// Of keep-alive, when it was asked for.
+    pings: Option<Pings>,
     /// Rare buffers, by slot.
     parts: BTreeMap<u32, Vec<u8>>,
     owed: BTreeMap<u32, Vec<u8>>,
@@ -118,7 +127,8 @@ impl LoadSwarm {
             Rate::Every { .. } => u32::MAX,
         };
         let mut snapshot = Snapshot::default();
-        snapshot.latencies.warm();
+        let pings = Pings::new(plan, slots);
+        snapshot.latencies.warm(pings.is_some());
         Self {
             conns: Vec::with_capacity(slots),
             wheel: Wheel::with_capacity(slots),
@@ -136,6 +146,16 @@ impl LoadSwarm {
             requests: plan.targets.iter().map(request).collect(),
             payload,
             tagged,
+            opcode: match plan.messages.frame {
+                Frame::Text => opcode::TEXT,
+                Frame::Binary => opcode::BINARY,
+                Frame::Ping => opcode::PING,
+            },
+            data_is: match plan.messages.frame {
+                Frame::Ping => Expect::None,
+                Frame::Text | Frame::Binary => plan.messages.expect,
+            },
+            pings,
             parts: BTreeMap::new(),
             owed: BTreeMap::new(),
             partial: BTreeMap::new(),

@@ -6,6 +6,7 @@ mod interleaved;
 mod midlife;
 mod opening;
 mod order_matrix;
+mod pings;
 mod random;
 mod replies;
 mod secret;

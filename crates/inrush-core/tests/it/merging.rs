@@ -100,7 +100,7 @@ fn fact() -> impl Strategy<Value = Fact> {
 
 fn snapshot() -> impl Strategy<Value = Snapshot> {
     let failures = prop::collection::vec(failed(), 0..30);
-    let latencies = prop::collection::vec((0_usize..5, any::<u64>(), 20_u32..60), 0..30);
+    let latencies = prop::collection::vec((0_usize..7, any::<u64>(), 20_u32..60), 0..30);
     let facts = prop::collection::vec(fact(), 0..4);
     let rest = (any::<[u32; 3]>(), any::<bool>());
     (failures, latencies, facts, counts(), rest).prop_map(

@@ -3,7 +3,7 @@
 
 use crate::world::plan;
 use inrush_core::failure::{Look, Outcome, ProtocolError};
-use inrush_core::plan::{Expect, Payload, Plan, Rate, Schedule, Scheme, Shard};
+use inrush_core::plan::{Expect, Frame, Payload, Plan, Rate, Schedule, Scheme, Shard};
 use inrush_core::protocol::ws_frame::{Decoder, Event, Role, apply_mask, put_head};
 use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
 use inrush_core::swarm::load::LoadSwarm;
@@ -295,7 +295,7 @@ fn replies_of_a_load_are_validated_whatever_is_expected_of_them() {
     // Bytes that we sent as binary are no text because they come back.
     let mut client = Client::open(Expect::Echo, |plan| {
         send(plan);
-        plan.messages.binary = true;
+        plan.messages.frame = Frame::Binary;
         plan.messages.payload = Payload::Fixed(vec![0xff; 8]);
     });
     assert_eq!(client.said(), [(0x82, vec![0xff; 8])]);

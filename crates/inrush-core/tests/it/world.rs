@@ -25,8 +25,8 @@ pub(crate) use socket::{Pid, Sock};
 
 use captain::Captain;
 use inrush_core::plan::{
-    Ending, Expect, Messages, Payload, Plan, Rate, Reconnect, Schedule, Scheme, Serve, Target,
-    Timeouts, TlsClient,
+    Ending, Expect, Frame, Messages, Payload, Plan, Rate, Reconnect, Schedule, Scheme, Serve,
+    Target, Timeouts, TlsClient,
 };
 use inrush_core::swarm::load::LoadSwarm;
 use inrush_core::swarm::serve::ServeSwarm;
@@ -283,8 +283,9 @@ pub(crate) fn plan(scheme: Scheme, connections: u32) -> Plan {
             schedule: Schedule::Idle,
             payload: Payload::Generated(64),
             expect: Expect::Echo,
-            binary: false,
+            frame: Frame::Text,
             max_outstanding: 1_024,
+            ping_every: None,
         },
         timeouts: Timeouts {
             connect: Nanos::from_secs(10),

@@ -79,7 +79,7 @@ impl Collector {
     pub fn new() -> Self {
         let series = Series { interval_seconds: 1, ..Series::default() };
         let mut collector = Self { series, ..Self::default() };
-        collector.totals.latencies.warm();
+        collector.totals.latencies.warm(false);
         collector
     }
 

@@ -1,7 +1,9 @@
 //! A run that is fully read and checked; only the addresses behind its names are missing.
 
 use crate::cli::CliError;
-use crate::cli::run::{CountOrAuto, EvidenceArg, FrameArg, Preflight, RunArgs, SchemeArg, Sink};
+use crate::cli::run::{
+    CountOrAuto, EvidenceArg, ExpectArg, FrameArg, Preflight, RunArgs, SchemeArg, Sink,
+};
 use crate::cli::source;
 use crate::cli::target::TargetSpec;
 use crate::cli::units::MESSAGE_LIMIT;
@@ -19,6 +21,8 @@ const MAX_OPENING: u32 = 512;
 /// The same through TLS: its hand-shakes cost both sides a hundred times the CPU of a connect, and
 /// more of them at once would only wait for each other, 10 kB each.
 const MAX_OPENING_TLS: u32 = 64;
+/// Longest body of a control frame (RFC 6455 §5.5).
+const PING_BYTES: usize = 125;
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 8_192;
 
@@ -200,6 +204,9 @@ impl RunArgs {
         let own = built_in.map(SchemeArg::scheme);
         let tls = self.targets.iter().any(|spec| spec.tls) || built_in.is_some_and(SchemeArg::tls);
         let ws = self.targets.iter().map(scheme).chain(own).any(|s| s == Scheme::Ws);
+        let all_ws = self.targets.iter().map(scheme).chain(own).all(|s| s == Scheme::Ws);
+        let payload = self.payload(ws)?;
+        self.check_pings(ws, all_ws, payload.len())?;
         Ok(Plan {
             seed: self.own.seed.unwrap_or_else(|| fastrand::u32(..).into()),
             targets: Vec::new(),
@@ -212,10 +219,11 @@ impl RunArgs {
             reconnect: self.reconnect.into(),
             messages: Messages {
                 schedule: self.message_rate,
-                payload: self.payload(ws)?,
+                payload,
                 expect: self.expect.into(),
-                binary: self.frame == FrameArg::Binary,
+                frame: self.frame.into(),
                 max_outstanding: self.max_outstanding,
+                ping_every: self.ping_interval,
             },
             timeouts: Timeouts {
                 connect: self.connect_timeout,
@@ -301,6 +309,30 @@ impl RunArgs {
             return Err(CliError::usage(message, "--frame binary"));
         }
         Ok(Payload::Fixed(bytes))
+    }
+
+    /// Pings are for WebSockets, small, and answered by pongs alone (RFC 6455 §5.5).
+    fn check_pings(&self, ws: bool, all_ws: bool, size: usize) -> Result<(), CliError> {
+        if self.ping_interval.is_some() && !ws {
+            let message = "--ping-interval needs a ws:// target";
+            return Err(CliError::usage(message, "leave it out, or write ws://"));
+        }
+        if self.frame != FrameArg::Ping {
+            return Ok(());
+        }
+        if !all_ws {
+            let message = "--frame ping needs ws:// targets alone";
+            return Err(CliError::usage(message, "leave it out, or write ws://"));
+        }
+        if size > PING_BYTES {
+            let message = format!("a ping carries at most {PING_BYTES} bytes, not {size}");
+            return Err(CliError::usage(message, "-s 125B, or --frame binary"));
+        }
+        if matches!(self.expect, ExpectArg::Reply | ExpectArg::Push) {
+            let message = "--frame ping is answered by pongs, which are echoes";
+            return Err(CliError::usage(message, "--expect echo, or --expect none"));
+        }
+        Ok(())
     }
 
     fn headers(&self, ws: bool) -> Result<Vec<(String, String)>, CliError> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::cli::{Cli, Verb, parse};
-use inrush_core::plan::{Ending, Expect, Rate, Reconnect, Schedule};
+use inrush_core::plan::{Ending, Expect, Frame, Rate, Reconnect, Schedule};
 use inrush_core::time::Nanos;
 
 fn arguments(line: &[&str]) -> RunArgs {
@@ -43,7 +43,7 @@ fn the_defaults_are_those_of_the_help() {
     assert_eq!((plan.reconnect, plan.close), (Reconnect::Never, Ending::Fin));
     assert_eq!((plan.messages.schedule, plan.messages.expect), (Schedule::Idle, Expect::Echo));
     assert_eq!(plan.messages.payload, Payload::Generated(64));
-    assert_eq!((plan.messages.binary, plan.messages.max_outstanding), (false, 1_024));
+    assert_eq!((plan.messages.frame, plan.messages.max_outstanding), (Frame::Text, 1_024));
     let timeouts = [plan.timeouts.connect, plan.timeouts.handshake, plan.timeouts.reply];
     assert_eq!(timeouts, [10, 60, 10].map(Nanos::from_secs));
     assert_eq!((plan.nodelay, plan.max_opening), (true, 512));
@@ -141,7 +141,26 @@ fn a_message_file_is_one_message_and_bounded() {
     let plan = draft_plan(&["h:1", "--message-file", path]);
     assert_eq!(plan.messages.payload, Payload::Fixed(b"one\ntwo\xff\n".to_vec()));
     refused(&["ws://h/", "--message-file", path], "no UTF-8");
-    assert!(draft_plan(&["ws://h/", "--frame", "binary", "--message-file", path]).messages.binary);
+    let plan = draft_plan(&["ws://h/", "--frame", "binary", "--message-file", path]);
+    assert_eq!(plan.messages.frame, Frame::Binary);
     file.as_file().set_len(MESSAGE_LIMIT + 1).unwrap();
     refused(&["h:1", "--message-file", path], "longer than 16 MiB");
+}
+
+#[test]
+fn pings_are_small_and_for_websockets() {
+    let plan = draft_plan(&["ws://h/", "--frame", "ping", "-s", "125B", "--ping-interval", "25s"]);
+    assert_eq!(plan.messages.frame, Frame::Ping);
+    assert_eq!(plan.messages.ping_every, Some(Nanos::from_secs(25)));
+    assert_eq!(draft_plan(&["ws://h/"]).messages.ping_every, None);
+    let ping = |rest: &[&str], expected| {
+        refused(&[rest, &["--frame", "ping"]].concat(), expected);
+    };
+    ping(&["ws://h/", "-s", "126B"], "at most 125 bytes, not 126");
+    let long = "x".repeat(200);
+    ping(&["ws://h/", "--message", &long], "at most 125 bytes, not 200");
+    ping(&["ws://h/", "tcp://h:1"], "needs ws:// targets alone");
+    ping(&["--scheme", "tcp"], "needs ws:// targets alone");
+    ping(&["ws://h/", "--expect", "push"], "answered by pongs");
+    refused(&["tcp://h:1", "--ping-interval", "1s"], "--ping-interval needs a ws:// target");
 }

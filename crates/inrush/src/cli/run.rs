@@ -6,7 +6,7 @@ use crate::cli::tls::TlsArgs;
 use crate::cli::units;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
-use inrush_core::plan::{Ending, Expect, Rate, Reconnect, Schedule, Scheme};
+use inrush_core::plan::{Ending, Expect, Frame, Rate, Reconnect, Schedule, Scheme};
 use inrush_core::threshold::Threshold;
 use inrush_core::time::Nanos;
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WHAT", value_enum, default_value = "echo")]
     #[arg(help_heading = "Messages", env = "INRUSH_EXPECT", hide_env_values = true)]
     pub(crate) expect: ExpectArg,
-    /// Kind of WebSocket data frames
+    /// Kind of WebSocket frames; ping: of at most 125 bytes, answered by their pongs
     #[arg(long, value_name = "KIND", value_enum, default_value = "text", hide_short_help = true)]
     #[arg(help_heading = "Messages", env = "INRUSH_FRAME", hide_env_values = true)]
     pub(crate) frame: FrameArg,
@@ -122,6 +122,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "URL", hide_short_help = true)]
     #[arg(help_heading = "WebSocket", env = "INRUSH_ORIGIN", hide_env_values = true)]
     pub(crate) origin: Option<String>,
+
+    /// Ping each open connection that often, beside the messages
+    ///
+    /// The first comes after a seeded share of TIME. A connection that says nothing for the reply
+    /// time-out while a pong is due has failed.
+    #[arg(long, value_name = "TIME", value_parser = units::some_time, hide_short_help = true)]
+    #[arg(help_heading = "WebSocket", env = "INRUSH_PING_INTERVAL", hide_env_values = true)]
+    pub(crate) ping_interval: Option<Nanos>,
 
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
@@ -292,15 +300,6 @@ pub(crate) enum EvidenceArg {
     Off,
 }
 
-/// Kind of WebSocket data frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FrameArg {
-    /// Text, always valid UTF-8.
-    Text,
-    /// Binary.
-    Binary,
-}
-
 /// `--scheme`: how the built-in server is stormed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemeArg {
@@ -348,5 +347,6 @@ mirror!(/** `--expect`. */ ExpectArg => Expect {
     #[value(hide = true)]
     Mirror
 });
+mirror!(/** `--frame`. */ FrameArg => Frame { Text, Binary, Ping });
 mirror!(/** `--close`. */ CloseArg => Ending { Fin, Rst });
 mirror!(/** `--reconnect`. */ ReconnectArg => Reconnect { Never, Failed, Always });

@@ -40,8 +40,9 @@ fn plan(connections: u32, schedule: Schedule) -> Plan {
             schedule,
             payload: Payload::Generated(64),
             expect: Expect::Echo,
-            binary: false,
+            frame: Frame::Text,
             max_outstanding: 1_024,
+            ping_every: None,
         },
         timeouts: Timeouts {
             connect: Nanos::from_secs(10),

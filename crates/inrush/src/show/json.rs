@@ -75,6 +75,8 @@ struct Plan<'a> {
     message_rate_per_second: Option<Number>,
     message_size_bytes: u64,
     expect: &'static str,
+    frame: &'static str,
+    ping_interval_seconds: Option<Number>,
     connect_timeout_seconds: Number,
     handshake_timeout_seconds: Number,
     reply_timeout_seconds: Number,
@@ -141,6 +143,14 @@ struct Messages {
     unsent: u64,
     sent_bytes: u64,
     received_bytes: u64,
+    /// Of keep-alive; null when it was not asked for.
+    pings: Option<Pings>,
+}
+
+#[derive(Debug, Serialize)]
+struct Pings {
+    sent: u64,
+    answered: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -271,6 +281,8 @@ fn plan(report: &Report) -> Plan<'_> {
         },
         message_size_bytes: words::payload_bytes(&plan.messages.payload),
         expect: words::expect(plan.messages.expect),
+        frame: words::frame(plan.messages.frame),
+        ping_interval_seconds: plan.messages.ping_every.map(seconds),
         connect_timeout_seconds: seconds(plan.timeouts.connect),
         handshake_timeout_seconds: seconds(plan.timeouts.handshake),
         reply_timeout_seconds: seconds(plan.timeouts.reply),
@@ -348,6 +360,11 @@ fn messages(report: &Report) -> Messages {
         unsent: counts.unsent,
         sent_bytes: counts.sent_bytes,
         received_bytes: counts.received_bytes,
+        pings: report
+            .plan
+            .messages
+            .ping_every
+            .map(|_| Pings { sent: counts.pings, answered: counts.pongs }),
     }
 }
 

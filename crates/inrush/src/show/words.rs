@@ -3,7 +3,7 @@
 use crate::show::number;
 use inrush_core::evidence::Source;
 use inrush_core::failure::{Outcome, Signature};
-use inrush_core::plan::{Expect, Payload, Plan, Schedule};
+use inrush_core::plan::{Expect, Frame, Payload, Plan, Schedule};
 use inrush_core::report::{Report, StoppedBy};
 
 /// Where a fact was read, as a shell can check it.
@@ -74,6 +74,15 @@ pub(crate) fn expect(expect: Expect) -> &'static str {
     }
 }
 
+/// `text`.
+pub(crate) fn frame(frame: Frame) -> &'static str {
+    match frame {
+        Frame::Text => "text",
+        Frame::Binary => "binary",
+        Frame::Ping => "ping",
+    }
+}
+
 /// Length of one message in bytes.
 pub(crate) fn payload_bytes(payload: &Payload) -> u64 {
     match payload {
@@ -97,7 +106,12 @@ pub(crate) fn plan(plan: &Plan) -> String {
         Schedule::Idle => String::new(),
         _ => format!(", {}", number::bytes(payload_bytes(&plan.messages.payload))),
     };
-    format!("{targets} · {connections} {noun} {at}, hold {hold}, {schedule}{size}")
+    let pings = plan.messages.frame == Frame::Ping && plan.messages.schedule != Schedule::Idle;
+    let kind = if pings { ", as pings" } else { "" };
+    let alive =
+        plan.messages.ping_every.map(|every| format!(", a ping each {}", number::time(every)));
+    let alive = alive.unwrap_or_default();
+    format!("{targets} · {connections} {noun} {at}, hold {hold}, {schedule}{size}{kind}{alive}")
 }
 
 /// Where and when it ran: `ran 01:11 on host-a (Linux 6.1, 8 cores) · run 7f3a91 · seed 42`.

@@ -11,6 +11,7 @@ mod messages;
 mod midlife;
 mod mirror;
 mod outputs;
+mod pings;
 mod queue;
 mod refusals;
 mod refused;

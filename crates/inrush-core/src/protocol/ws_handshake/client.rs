@@ -153,7 +153,7 @@ fn decimal(digits: &[u8]) -> Option<usize> {
 }
 
 #[inline]
-fn parse<'h, 'b>(
+pub(super) fn parse<'h, 'b>(
     answer: &'b [u8],
     headers: &'h mut Headers<'b>,
 ) -> Result<Option<(Response<'h, 'b>, usize)>, ProtocolError> {

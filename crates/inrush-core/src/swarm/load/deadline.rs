@@ -75,6 +75,9 @@ impl LoadSwarm {
         if !c.is(QUIET) && matches!(self.stage, Stage::Running(_)) {
             due = due.min(self.next_send(c));
         }
+        if self.pings.is_some() {
+            due = due.min(self.ping_wakes(slot, c));
+        }
         if self.shard.plan.lifetime.is_some() {
             let end = self.life_end(slot, c);
             due = due.min(if c.is(QUIET) { self.drained_at(end) } else { end });
@@ -143,7 +146,7 @@ impl LoadSwarm {
 
     fn wake_open(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
         let (c, id) = (self.conns[slot as usize], self.id(slot));
-        if self.reply_deadline(slot, &c) <= now {
+        if self.reply_deadline(slot, &c).min(self.pong_deadline(slot, &c)) <= now {
             self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
             return;
         }
@@ -156,6 +159,10 @@ impl LoadSwarm {
                 }
                 return;
             }
+        }
+        if self.ping_due(slot, &c) <= now {
+            self.send_ping(now, id, orders);
+            return;
         }
         let due = self.next_send(&c);
         if due <= now && self.may_send() {

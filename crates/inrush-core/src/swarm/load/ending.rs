@@ -20,8 +20,8 @@ use alloc::vec::Vec;
 const DYING: Nanos = Nanos::from_millis(100);
 /// to so many bytes,
 const DYING_BYTES: u64 = 64 << 10;
-/// and so many are kept.
-const WORDS: usize = 512;
+/// and so many are kept. Of an answer to the upgrade what tells most is kept before its body.
+const WORDS: usize = ws_handshake::BODY_BYTES;
 /// A burst is so many closes by the peer, or a tenth of the open ones,
 const BURST: u64 = 20;
 /// within this time.
@@ -35,6 +35,8 @@ pub(super) struct Dying {
     pub(super) signature: Signature,
     pub(super) later: Option<Signature>,
     pub(super) words: Vec<u8>,
+    /// So many more bytes may be kept.
+    room: usize,
     /// Where in its message they begin, for what was found inside one.
     pub(super) offset: Option<u64>,
     at: Nanos,
@@ -164,8 +166,11 @@ impl LoadSwarm {
         {
             self.count_burst(now);
         }
-        let (later, offset, until) = (None, None, now + DYING);
-        let dying = Dying { signature, later, words, offset, at: now, until, heard, read: 0 };
+        let unjudged = signature.phase == Phase::Upgrade && op == Op::Write;
+        let most = if unjudged { ws_handshake::HEAD_BYTES + WORDS } else { WORDS };
+        let (later, offset, until, room) = (None, None, now + DYING, most - words.len());
+        let (at, read) = (now, 0);
+        let dying = Dying { signature, later, words, room, offset, at, until, heard, read };
         self.dying.insert(id.slot, dying);
         self.conns[id.slot as usize].state = State::Dying;
         self.arm(now, id.slot);
@@ -174,8 +179,9 @@ impl LoadSwarm {
     /// Bytes of a connection that has failed already.
     pub(super) fn last_words(&mut self, id: ConnId, bytes: &[u8], orders: &mut Orders) {
         let Some(dying) = self.dying.get_mut(&id.slot) else { return };
-        let room = WORDS - dying.words.len().min(WORDS);
-        dying.words.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let kept = bytes.len().min(dying.room);
+        dying.words.extend_from_slice(&bytes[..kept]);
+        dying.room -= kept;
         dying.read += bytes.len() as u64;
         let (full, wrote) = (dying.read >= DYING_BYTES, dying.signature.op == Op::Write);
         if wrote {
@@ -189,6 +195,13 @@ impl LoadSwarm {
         }
     }
 
+    /// What was said to the upgrade is kept in short.
+    pub(super) fn keep_answer(&mut self, slot: u32, answer: &[u8]) {
+        if let Some(dying) = self.dying.get_mut(&slot) {
+            (dying.words, dying.room) = ws_handshake::keep(answer);
+        }
+    }
+
     /// A write failed, and what the peer had said before lay unread: that is what ended it, and the
     /// write's errno what it led to.
     fn reinterpret(&mut self, id: ConnId, mut bytes: &[u8]) {
@@ -197,7 +210,11 @@ impl LoadSwarm {
         let (c, dying) = (&mut self.conns[id.slot as usize], self.dying.get_mut(&id.slot));
         let Some(dying) = dying.filter(|_| ws) else { return };
         let said = if dying.signature.phase == Phase::Upgrade {
-            ws_handshake::verify(&dying.words, nonce, &self.shard.plan.subprotocols).err()
+            let judged = ws_handshake::verify(&dying.words, nonce, &self.shard.plan.subprotocols);
+            if judged.is_err() {
+                (dying.words, dying.room) = ws_handshake::keep(&dying.words);
+            }
+            judged.err()
         } else {
             last_close(&mut c.rx, &mut bytes).map(|(error, reason)| {
                 dying.words = reason;
@@ -227,7 +244,10 @@ impl LoadSwarm {
     /// Counts a failed connection and forgets it.
     #[cold]
     pub(super) fn book(&mut self, now: Nanos, id: ConnId, look: Option<Look>) {
-        let Some(dying) = self.dying.remove(&id.slot) else { return };
+        let Some(mut dying) = self.dying.remove(&id.slot) else { return };
+        if dying.signature.op != Op::Decode || dying.signature.phase != Phase::Upgrade {
+            dying.words.truncate(WORDS);
+        }
         let target = self.target(id.slot);
         let c = &self.conns[id.slot as usize];
         let fin_seen = matches!(dying.signature.outcome, Outcome::Eof { .. })

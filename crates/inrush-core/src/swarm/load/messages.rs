@@ -210,7 +210,7 @@ impl LoadSwarm {
         let mask = if ws { self.mask(id, seq) } else { [0; 4] };
         let number = self.shard.number(id.slot);
         let (payload, tagged) = (&self.payload, self.tagged);
-        let op = if self.shard.plan.messages.binary { opcode::BINARY } else { opcode::TEXT };
+        let op = self.opcode;
         let mut written = 0;
         orders.write(id, |out| {
             let from = out.len();

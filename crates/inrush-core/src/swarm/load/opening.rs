@@ -16,6 +16,7 @@ pub(super) const NONCE_HIGH: u64 = 2;
 pub(super) const MASK: u64 = 3;
 pub(super) const FIRST_MESSAGE: u64 = 4;
 pub(super) const LIFETIME: u64 = 5;
+pub(super) const FIRST_PING: u64 = 6;
 
 /// One that has been opening this long no longer counts against the window of `-r max`.
 pub(super) const PATIENCE: Nanos = Nanos::from_secs(1);
@@ -185,7 +186,6 @@ impl LoadSwarm {
                 }
             }
             Err(error) => {
-                // What was said is kept as its last words: for a 503 the body follows.
                 let said = whole.to_vec();
                 self.conns[id.slot as usize].flags &= !IN_PARTS;
                 self.refused_upgrade(now, id, error, &said, orders);
@@ -201,7 +201,9 @@ impl LoadSwarm {
         said: &[u8],
         orders: &mut Orders,
     ) {
-        self.die(now, id, Op::Decode, Outcome::Protocol(error), said);
+        // What was said is kept as its last words: for a 503 the body follows.
+        self.die(now, id, Op::Decode, Outcome::Protocol(error), &[]);
+        self.keep_answer(id.slot, said);
         let complete = match error {
             ProtocolError::Status(_) => ws_handshake::content_length(said)
                 .is_some_and(|length| ws_handshake::body_of(said).len() >= length),
@@ -242,6 +244,9 @@ impl LoadSwarm {
         gauges.open += 1;
         gauges.open_peak = gauges.open_peak.max(gauges.open);
         self.snapshot.latencies.setup.record(setup);
+        if self.pings.is_some() {
+            self.begin_pings(now, id.slot);
+        }
         if self.shard.plan.messages.schedule == Schedule::Closed && self.may_send() {
             self.send(now, now, id, orders);
         }

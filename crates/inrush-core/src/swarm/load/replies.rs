@@ -147,7 +147,7 @@ impl LoadSwarm {
     #[inline]
     fn data(&mut self, now: Nanos, id: ConnId, piece: Piece<'_>, orders: &mut Orders) {
         let end = piece.end;
-        match self.shard.plan.messages.expect {
+        match self.data_is {
             Expect::None => {}
             Expect::Push => self.snapshot.counts.received += u64::from(end),
             Expect::Mirror => self.mirror(now, id, piece, orders),
@@ -166,7 +166,7 @@ impl LoadSwarm {
                 if !intact && self.breaks_off(now, id, piece.bytes, piece, orders) {
                     return;
                 }
-                let ours = intact && !self.shard.plan.messages.binary;
+                let ours = intact && self.opcode == opcode::TEXT;
                 if piece.text && !ours && self.is_broken_text(now, id, piece, orders) {
                     return;
                 }
@@ -210,7 +210,7 @@ impl LoadSwarm {
 
     /// Which message this whole reply answers, and whether it is the same.
     #[inline]
-    fn compare(&self, id: ConnId, got: &[u8]) -> (Option<u32>, bool) {
+    pub(super) fn compare(&self, id: ConnId, got: &[u8]) -> (Option<u32>, bool) {
         let (seq, tag_fits) = self.sequence(id, got);
         let skip = if self.tagged { TAG } else { 0 };
         let same = got.len() == self.payload.len() && got.get(skip..) == self.payload.get(skip..);
@@ -234,7 +234,7 @@ impl LoadSwarm {
 
     /// A reply has come: in order, overtaking others, overtaken, or once too often.
     #[inline]
-    fn replied(
+    pub(super) fn replied(
         &mut self,
         now: Nanos,
         id: ConnId,
@@ -370,6 +370,7 @@ impl LoadSwarm {
         let closing = self.conns[id.slot as usize].state == State::Closing;
         match op {
             opcode::PING if !closing => self.put_control(id, opcode::PONG, body, orders),
+            opcode::PONG if !closing => self.pong(now, id, body, orders),
             opcode::CLOSE if closing => self.finish(now, id, true, orders),
             opcode::CLOSE => self.peer_closes(now, id, body, orders),
             _ => {}

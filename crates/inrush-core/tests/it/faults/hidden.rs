@@ -86,6 +86,9 @@ fn a_reason_that_lay_unread_when_a_write_failed_is_the_reason() {
         assert_eq!(failure.last_words, words, "{failure:#?}");
     };
     check(true, b"\x88\x0d\x03\xf4restarting!", ProtocolError::Closed(1012), b"restarting!");
-    let refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nfull";
-    check(false, refusal, ProtocolError::Status(503), refusal);
+    // Its noise is longer than what is kept of it.
+    let noise = format!("X-Noise: {}\r\n", "n".repeat(2_000));
+    let refusal = format!("HTTP/1.1 503 Busy\r\n{noise}Retry-After: 9\r\n\r\nfull");
+    let kept = b"HTTP/1.1 503 Busy\r\nRetry-After: 9\r\n\r\nfull";
+    check(false, refusal.as_bytes(), ProtocolError::Status(503), kept);
 }

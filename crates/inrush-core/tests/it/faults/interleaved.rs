@@ -5,7 +5,7 @@ use crate::world::{Act, Link, Outcome, Part, World, address, plan, seed, talking
 use inrush_core::diagnosis::Confidence::{Likely, Proven};
 use inrush_core::failure::Class;
 use inrush_core::fault::{Kind, Select};
-use inrush_core::plan::{Expect, Mode, Payload, Plan, Scheme, Serve};
+use inrush_core::plan::{Expect, Frame, Mode, Payload, Plan, Scheme, Serve};
 
 const CAUSE: &str = "two-writers-on-one-connection";
 
@@ -57,7 +57,9 @@ fn of_whatever_the_messages_are_made() {
     ];
     for payload in payloads {
         let out = interleaved(World::new(seed(61)), |plan| {
-            plan.messages.binary = payload == Payload::Fixed(vec![0xff; 70]);
+            if payload == Payload::Fixed(vec![0xff; 70]) {
+                plan.messages.frame = Frame::Binary;
+            }
             plan.messages.payload = payload.clone();
         });
         assert_eq!(out.counts().corrupted, 0, "{payload:?}");
@@ -101,7 +103,8 @@ fn parts_of(expect: Expect, binary: bool, parts: &[Part]) -> Outcome {
         vec![Act::ReadRequest, Act::Accept, Act::EchoFrames(1), wrong, rest]
     });
     let mut plan = talking(plan(Scheme::Ws, 40), 20);
-    (plan.messages.expect, plan.messages.binary) = (expect, binary);
+    let frame = if binary { Frame::Binary } else { Frame::Text };
+    (plan.messages.expect, plan.messages.frame) = (expect, frame);
     world.run(&plan)
 }
 

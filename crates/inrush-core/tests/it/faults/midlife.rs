@@ -109,6 +109,33 @@ fn a_close_frame_gives_the_reason() {
     out.assert_healthy(20);
 }
 
+/// Several codes in one run are one card that tells each with its name, count and text.
+#[test]
+fn each_close_code_is_told_with_its_text() {
+    let codes: [(u16, &str); 5] =
+        [(1001, "deploy"), (1008, "token\u{1b}[2J"), (1011, ""), (1013, "later"), (4000, "mine")];
+    let mut world = World::new(seed(45));
+    world.script(address(1), move |nth| {
+        let (code, text) = codes[nth % codes.len()];
+        let length = u8::try_from(2 + text.len()).unwrap();
+        let frame = [&[0x88, length], &code.to_be_bytes()[..], text.as_bytes()].concat();
+        vec![Act::ReadRequest, Act::Accept, Act::Wait(ms(50)), Act::Say(frame), Act::Drain]
+    });
+    let out = world.run(&plan(Scheme::Ws, 50));
+    out.assert_causes(&[("server-closed-with-reason", 50, Proven)]);
+    out.assert_classes(&[(Class::WsCloseNormal, 10), (Class::WsCloseError, 40)]);
+    let card = &out.diagnoses()[0];
+    let lines: Vec<_> = card.because.iter().map(|line| line.text.as_str()).collect();
+    let expected = [
+        "code 1001 (going away) on 10: \"deploy\"",
+        "code 1008 (policy violation) on 10: \"token\\x1b[2J\"",
+        "code 1011 (internal error) on 10",
+        "code 1013 (try again later) on 10: \"later\"",
+        "code 4000 (private to this application) on 10: \"mine\"",
+    ];
+    assert_eq!(lines, expected);
+}
+
 #[test]
 fn a_frame_that_breaks_the_protocol() {
     let mut world = World::new(seed(37));

@@ -128,6 +128,37 @@ fn a_503_is_a_rejection_also_when_the_request_lay_unread() {
     out.assert_healthy(30);
 }
 
+/// A head of 12 KiB in pieces, then a body: the body is what is kept, with the headers that tell.
+#[test]
+fn a_long_head_hides_neither_the_reason_nor_the_place() {
+    let noise = format!("X-Noise: {}\r\n", "n".repeat(1_000)).repeat(12);
+    let head = format!(
+        "HTTP/1.1 302 Found\r\nSet-Cookie: id=secret\r\n{noise}Location: https://h/ws\r\n\
+         Content-Length: 700\r\nServer: edge\r\n\r\n"
+    );
+    let body = "go there! ".repeat(70);
+    let kept = format!(
+        "HTTP/1.1 302 Found\r\nLocation: https://h/ws\r\nServer: edge\r\n\r\n{}",
+        &body[..512]
+    );
+    for (first, last) in [(Act::ReadRequest, Act::Drain), (Act::AwaitUnread, Act::Close)] {
+        let mut world = World::new(seed(46));
+        let (start, rest) = body.split_at(100);
+        let said = [[head.as_bytes(), start.as_bytes()].concat(), rest.as_bytes().to_vec()];
+        let [one, two] = said.map(Act::Say);
+        every_second(&mut world, &[first, one, Act::Wait(ms(20)), two, last]);
+        let out = world.run(&plan(Scheme::Ws, 60));
+        out.assert_causes(&[("server-rejected-upgrade", 30, Proven)]);
+        out.assert_healthy(30);
+        for (example, _) in out.examples() {
+            assert_eq!(String::from_utf8_lossy(&example.last_words), kept);
+        }
+        let card = &out.diagnoses()[0];
+        let command = card.remedy[0].command.as_deref().unwrap();
+        assert!(command.starts_with("inrush run wss://h/ws -c 60"), "{command}");
+    }
+}
+
 #[test]
 fn garbage_is_no_web_socket_server() {
     let mut world = World::new(seed(10));

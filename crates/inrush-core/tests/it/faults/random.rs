@@ -8,7 +8,7 @@ use super::echo;
 use crate::world::{Chance, Link, Outcome, Sock, World, address, plan, seeds, talking};
 use draw::{random_plan, random_server, random_world};
 use inrush_core::failure::{self, Op, Phase, Signature};
-use inrush_core::plan::{Payload, Schedule, Scheme};
+use inrush_core::plan::{Frame, Payload, Schedule, Scheme};
 use inrush_core::time::Nanos;
 
 fn random_run(seed: u64) -> Outcome {
@@ -95,7 +95,15 @@ fn short_writes_change_nothing() {
         }
         plan.hold = Nanos::from_millis(300);
         plan.messages.payload = Payload::Generated(chance.between(1, 200) as u32);
-        plan.messages.binary = chance.one_in(2);
+        plan.messages.frame = chance.pick(match scheme {
+            Scheme::Ws => &[Frame::Text, Frame::Binary, Frame::Ping],
+            Scheme::Tcp => &[Frame::Text],
+        });
+        if let (Frame::Ping, Payload::Generated(size)) =
+            (plan.messages.frame, &mut plan.messages.payload)
+        {
+            *size = (*size).min(125);
+        }
         let out = world.run(&plan);
         out.assert_causes(&[]);
         let counts = out.counts();

@@ -3,7 +3,7 @@
 
 use super::role::Role;
 use super::secure::HELLO;
-use inrush_core::protocol::ws_frame::{Decoder, Event, Role as Side, apply_mask, put_head};
+use inrush_core::protocol::ws_frame::{Decoder, Event, Role as Side, apply_mask, opcode, put_head};
 use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
 use inrush_core::swarm::{Close, ConnId, Input, Order, Orders, Step};
 use inrush_core::time::Nanos;
@@ -37,6 +37,8 @@ pub(crate) enum Act {
     Hold,
     /// shutdown(SHUT_WR).
     Half,
+    /// Answers pings for ever, the nth so many times as the nth of these says, over and over.
+    AnswerPings(Vec<u32>),
     Close,
     Reset,
 }
@@ -74,6 +76,7 @@ struct Guest {
     key: Vec<u8>,
     decoder: Decoder,
     message: Vec<u8>,
+    pings: usize,
     unsaid: Vec<u8>,
     blocked: bool,
     reading: bool,
@@ -147,6 +150,7 @@ fn needs_bytes(act: &Act) -> bool {
             | Act::EchoFrames(_)
             | Act::EchoParts(_)
             | Act::Drain
+            | Act::AnswerPings(_)
     )
 }
 
@@ -212,6 +216,7 @@ impl Guest {
                 self.use_up(self.heard.len() - self.used);
                 self.give_up(id, orders)
             }
+            Act::AnswerPings(times) => self.answer_pings(times, id, orders),
             Act::AwaitUnread => {
                 orders.push(Order::Look(id, u16::MAX));
                 false
@@ -283,6 +288,35 @@ impl Guest {
             Part::Payload(range) => self.unsaid.extend_from_slice(&message[range.clone()]),
             Part::Raw(bytes) => self.unsaid.extend_from_slice(bytes),
         }
+    }
+
+    fn answer_pings(&mut self, times: &[u32], id: ConnId, orders: &mut Orders) -> bool {
+        let mut rest = &self.heard[self.used..];
+        let mut pongs = Vec::new();
+        while let Ok(Some(event)) = self.decoder.next(Side::Server, &mut rest) {
+            let Event::Control { op: opcode::PING, bytes, end, mask, offset } = event else {
+                continue;
+            };
+            let from = self.message.len();
+            self.message.extend_from_slice(bytes);
+            apply_mask(&mut self.message[from..], mask, offset);
+            if end {
+                for _ in 0..times[self.pings % times.len()] {
+                    put_head(&mut pongs, 0x80 | opcode::PONG, self.message.len(), None);
+                    pongs.extend_from_slice(&self.message);
+                }
+                self.pings += 1;
+                self.message.clear();
+            }
+        }
+        self.use_up(self.heard.len() - self.used);
+        let said = !pongs.is_empty();
+        if said {
+            self.unsaid = pongs;
+            self.acts.insert(1, Act::AnswerPings(times.to_vec()));
+            return true;
+        }
+        self.give_up(id, orders)
     }
 
     fn use_up(&mut self, bytes: usize) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use inrush_core::plan::{
-    Ending, Expect, Messages, Payload, Rate, Reconnect, Schedule, Scheme, Target, Timeouts,
+    Ending, Expect, Frame, Messages, Payload, Rate, Reconnect, Schedule, Scheme, Target, Timeouts,
     TlsClient,
 };
 use std::io::{BufRead, BufReader, Write};
@@ -32,8 +32,9 @@ fn plan(address: SocketAddr) -> Plan {
             schedule: Schedule::Idle,
             payload: Payload::Generated(64),
             expect: Expect::Echo,
-            binary: false,
+            frame: Frame::Text,
             max_outstanding: 1,
+            ping_every: None,
         },
         timeouts: Timeouts { connect: second, handshake: second, reply: second },
         headers: vec![],

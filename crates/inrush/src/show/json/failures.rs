@@ -2,12 +2,14 @@
 
 use crate::show::{escape, number, words};
 use inrush_core::diagnosis::{Diagnosis, Evidence, Remedy};
-use inrush_core::failure::{Class, Failure, Look, Op, Peer, Phase, Signature};
+use inrush_core::failure::{
+    Class, Failure, Look, Op, Outcome, Peer, Phase, ProtocolError, Signature, close_name,
+};
 use inrush_core::report::Report;
 use inrush_core::tally::{EXAMPLES, Row, Times};
 use inrush_core::time::Nanos;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Diagnosed<'a> {
@@ -43,6 +45,17 @@ pub(super) struct Failures {
     count: u64,
     ratio: Option<f64>,
     classes: Vec<Classed>,
+    close_codes: Vec<ClosedWith>,
+}
+
+/// Connections that the server ended by a Close frame with this code, and what it said.
+#[derive(Debug, Serialize)]
+struct ClosedWith {
+    code: u16,
+    name: &'static str,
+    count: u64,
+    /// Different ones among the samples, escaped.
+    texts: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -136,7 +149,33 @@ pub(super) fn failures(report: &Report) -> Failures {
     let mut classes: Vec<_> =
         merged(report).into_iter().map(|(key, rows)| classed(report, key, rows)).collect();
     classes.sort_by_key(|classed| std::cmp::Reverse(classed.count));
-    Failures { count, ratio: of_attempted(report, count), classes }
+    let close_codes = close_codes(report);
+    Failures { count, ratio: of_attempted(report, count), classes, close_codes }
+}
+
+/// By count.
+fn close_codes(report: &Report) -> Vec<ClosedWith> {
+    let mut codes = BTreeMap::<u16, (u64, BTreeSet<&[u8]>)>::new();
+    for row in &report.totals.tally.rows {
+        if let Outcome::Protocol(ProtocolError::Closed(code)) = row.key.signature.outcome {
+            let (count, texts) = codes.entry(code).or_default();
+            *count += row.count;
+            texts.extend(row.examples.iter().map(|example| example.last_words.as_slice()));
+        }
+    }
+    let texts = |all: BTreeSet<&[u8]>| {
+        let said = all.into_iter().filter(|text| !text.is_empty());
+        said.take(EXAMPLES).map(escape::bytes).collect()
+    };
+    let one = |(code, (count, all))| ClosedWith {
+        code,
+        name: close_name(code),
+        count,
+        texts: texts(all),
+    };
+    let mut codes: Vec<_> = codes.into_iter().map(one).collect();
+    codes.sort_by_key(|closed| std::cmp::Reverse(closed.count));
+    codes
 }
 
 type Key = (Class, Phase, Op, Option<u16>);

@@ -20,6 +20,7 @@ pub(super) struct Latencies {
     upgrade: Option<Distribution>,
     setup: Option<Distribution>,
     rtt: Option<Distribution>,
+    ping: Option<Distribution>,
     handshake_limits: Option<Vec<Limit>>,
     rtt_corrected: Option<bool>,
 }
@@ -65,6 +66,7 @@ pub(super) fn latencies(report: &Report) -> Latencies {
         upgrade: distribution(&latencies.upgrade),
         setup: distribution(&latencies.setup),
         rtt: distribution(&latencies.rtt),
+        ping: distribution(&latencies.ping),
         handshake_limits: limits.map(|all| all.into_iter().map(limit).collect()),
         // Only an open loop knows when a message should have been sent.
         rtt_corrected: match report.plan.messages.schedule {

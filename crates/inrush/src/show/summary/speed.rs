@@ -28,6 +28,7 @@ fn latencies(report: &Report, page: &mut Page) {
         ("tls", &all.tls),
         ("upgrade", &all.upgrade),
         ("round trip", &all.rtt),
+        ("keep-alive", &all.ping),
     ];
     let rows: Vec<_> = rows
         .into_iter()
@@ -93,6 +94,12 @@ fn handshake_limits(report: &Report, page: &mut Page) {
 
 fn messages(report: &Report, page: &mut Page) {
     let counts = &report.totals.counts;
+    if counts.pings > 0 {
+        let (sent, answered) = (number::count(counts.pings), number::count(counts.pongs));
+        let text =
+            format!("sent {sent} · answered {answered} · one each interval, beside messages");
+        page.wrap("KEEP-ALIVE ", "           ", &text);
+    }
     if counts.sent == 0 && counts.received_bytes == 0 {
         return;
     }

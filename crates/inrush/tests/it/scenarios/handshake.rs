@@ -199,3 +199,71 @@ fn one_that_accepts_and_never_answers() {
         report.assert_healthy(20);
     }
 }
+
+/// A redirect behind 8 KiB of headers: where it leads, and the run that goes there, are told; the
+/// samples have the beginning of its body.
+#[test]
+fn a_redirect_is_told_with_the_run_that_follows_it() {
+    let noise = format!("X-Noise: {}\r\n", "n".repeat(1_000)).repeat(8);
+    let answer = format!(
+        "HTTP/1.1 301 Moved Permanently\r\n{noise}Location: https://chat.example/ws?v=2\r\n\
+         Content-Length: 9\r\n\r\nover here"
+    );
+    let server = every_second(move |mut guest| {
+        guest.read_request();
+        guest.say(answer.as_bytes());
+    });
+    let report = ws(&server, "-c 60 -d 300ms");
+    report.assert_causes(&[("server-rejected-upgrade", 30)]);
+    report.assert_healthy(30);
+    let card = report.card("server-rejected-upgrade");
+    let command = card["remedies"][0]["command"].as_str().expect("it is a command");
+    assert!(command.starts_with("inrush run 'wss://chat.example/ws?v=2' -c 60"), "{command}");
+    assert!(card.to_string().contains("it redirects to \\\"https://chat.example/ws?v=2\\\""));
+    let sample = report.json["failures"]["classes"][0]["samples"][0]["last_words"].as_str();
+    let kept = "HTTP/1.1 301 Moved Permanently\\r\\nLocation: https://chat.example/ws?v=2\\r\\n\
+        \\r\\nover here";
+    assert_eq!(sample, Some(kept));
+}
+
+#[test]
+fn who_asks_to_wait_or_for_a_proof_is_quoted() {
+    let server = Server::of_speakers(|mut guest| {
+        guest.read_request();
+        let answer = match guest.index % 3 {
+            0 => "429 Too Many Requests\r\nRetry-After: 7",
+            1 => "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"chat\"",
+            _ => "404 Not Found",
+        };
+        guest.say(format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").as_bytes());
+    });
+    let report = run(&format!("ws://{}/chat -c 30 -r max -d 300ms", server.address)).report();
+    report.assert_causes(&[("server-rejected-upgrade", 30)]);
+    let card = report.card("server-rejected-upgrade").to_string();
+    for line in [
+        "status 401 (10), 404 (10), 429 (10)",
+        "it asks to wait 7 s before the next try",
+        "on 401 it asks for Basic",
+        "-H 'Authorization: Basic BASE64'",
+        "no WebSocket at /chat",
+    ] {
+        assert!(card.contains(line), "{line}\n{card}");
+    }
+}
+
+/// One answer for all: a cache's. The key of each connection is another.
+#[test]
+fn an_answer_out_of_a_cache_is_not_for_us() {
+    let server = Server::start(|mut guest| {
+        guest.read_request();
+        let headers = "Upgrade: websocket\r\nConnection: Upgrade\r\nAge: 31\r\n\
+            Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+        guest.say(format!("HTTP/1.1 101 Switching Protocols\r\n{headers}\r\n").as_bytes());
+        guest.drain();
+    });
+    let report = ws(&server, "-c 20 -d 300ms");
+    report.assert_causes(&[("not-a-websocket-server", 20)]);
+    let card = report.card("not-a-websocket-server").to_string();
+    assert!(card.contains("came back for different keys: a cache or proxy"), "{card}");
+    assert!(card.contains("Age: 31"), "{card}");
+}

@@ -100,3 +100,37 @@ fn an_unanswered_close_is_counted_and_no_failure() {
     report.assert_healthy(20);
     assert_eq!(report.connections("close_unanswered"), 20);
 }
+
+/// Several codes in one run: each is told with its name, its text and its count.
+#[test]
+fn close_codes_are_told_one_by_one() {
+    const CODES: [(u16, &str, &str); 5] = [
+        (1001, "going away", "deploy"),
+        (1008, "policy violation", "token \u{1b}[31mexpired"),
+        (1011, "internal error", ""),
+        (1013, "try again later", "later"),
+        (4000, "private to this application", "mine"),
+    ];
+    let server = Server::of_speakers(|guest| {
+        let (code, _, text) = CODES[guest.index % CODES.len()];
+        let Some(mut guest) = guest.upgrade() else { return };
+        let length = u8::try_from(2 + text.len()).expect("it is short");
+        guest.say(&[&[0x88, length], &code.to_be_bytes()[..], text.as_bytes()].concat());
+        guest.drain();
+    });
+    let report = run(&format!("ws://{} -c 50 -r max -d 300ms", server.address)).report();
+    report.assert_causes(&[("server-closed-with-reason", 50)]);
+    let codes = report.json["failures"]["close_codes"].as_array().expect("it is a list");
+    assert_eq!(codes.len(), CODES.len());
+    let card = report.card("server-closed-with-reason").to_string();
+    for (code, name, text) in CODES {
+        let one = codes.iter().find(|one| one["code"] == code).expect("each is there");
+        assert_eq!((&one["name"], &one["count"]), (&name.into(), &10.into()));
+        let texts: Vec<String> = match text {
+            "" => vec![],
+            text => vec![text.replace('\u{1b}', "\\x1b")],
+        };
+        assert_eq!(one["texts"], serde_json::json!(texts));
+        assert!(card.contains(&format!("code {code} ({name}) on 10")), "{card}");
+    }
+}

@@ -4,7 +4,8 @@ use super::super::echo;
 use crate::world::{Act, Chance, Costs, Link, OWN, World, address, plan, target};
 use inrush_core::fault::{Fault, Kind, Select};
 use inrush_core::plan::{
-    Ending, Expect, Mode, OnEmfile, Payload, Plan, Proto, Rate, Reconnect, Schedule, Scheme, Serve,
+    Ending, Expect, Frame, Mode, OnEmfile, Payload, Plan, Proto, Rate, Reconnect, Schedule, Scheme,
+    Serve,
 };
 use inrush_core::time::Nanos;
 use std::net::SocketAddr;
@@ -83,13 +84,19 @@ fn random_messages(plan: &mut Plan, chance: &mut Chance) {
     let messages = &mut plan.messages;
     messages.expect =
         chance.pick(&[Expect::Echo, Expect::Echo, Expect::Reply, Expect::Push, Expect::None]);
-    messages.binary = chance.one_in(2);
+    messages.frame = chance.pick(&[Frame::Text, Frame::Binary, Frame::Ping]);
+    if chance.one_in(3) {
+        messages.ping_every = Some(ms(chance, 5, 300));
+    }
     messages.max_outstanding = chance.pick(&[1, 2, 9, 1_024]);
     messages.payload = match chance.between(0, 3) {
         0 => Payload::Fixed(b"the same each time"[..chance.size((0, 18))].to_vec()),
         1 => Payload::Generated(chance.between(0, 20) as u32),
         _ => Payload::Generated(chance.between(16, 300) as u32),
     };
+    if let (Frame::Ping, Payload::Generated(size)) = (messages.frame, &mut messages.payload) {
+        *size = (*size).min(125);
+    }
     messages.schedule = match chance.between(0, 3) {
         0 => Schedule::Idle,
         1 => Schedule::Closed,

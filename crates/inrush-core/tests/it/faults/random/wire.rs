@@ -1,6 +1,6 @@
 //! Judges what was written on a connection, byte by byte. It shares no code with the encoder.
 
-use inrush_core::plan::{Payload, Plan, Scheme};
+use inrush_core::plan::{Frame, Payload, Plan, Scheme};
 
 /// A stream of frames that may end anywhere.
 struct Frames<'a> {
@@ -74,8 +74,12 @@ pub(super) fn check_client(plan: &Plan, scheme: Scheme, bytes: &[u8]) {
     while let Some((op, body)) = frames.next() {
         assert!(!closed, "nothing follows a Close");
         match op {
-            1 | 2 => {
-                assert_eq!(op == 2, plan.messages.binary);
+            9 if body.len() == 17 && body[0] == b'+' => {
+                assert!(plan.messages.ping_every.is_some(), "no keep-alive was asked for");
+            }
+            1 | 2 | 9 => {
+                let frame = [Frame::Text, Frame::Binary, Frame::Ping][usize::from(op.min(3) - 1)];
+                assert_eq!(frame, plan.messages.frame);
                 assert_eq!(body.len(), payload.len());
                 assert_message(payload, seq, &body);
                 seq += 1;
@@ -96,7 +100,7 @@ pub(super) fn check_server(scheme: Scheme, bytes: &[u8]) {
     let Some(rest) = after_head(bytes, b"HTTP/1.1 101 ") else { return };
     let mut frames = Frames { rest, masked: false };
     while let Some((op, _)) = frames.next() {
-        assert!(matches!(op, 1 | 2 | 8), "opcode {op}");
+        assert!(matches!(op, 1 | 2 | 8 | 10), "opcode {op}");
     }
     assert!(frames.rest.is_empty(), "it was closed in order, so its last frame is whole");
 }
