@@ -1,6 +1,6 @@
 //! The JSON summary, schema `inrush.run/1`: every key is always there, in this order; what was not
 //! measured is null. Durations are seconds, sizes bytes, ratios 0 to 1. Within schema 1 keys are
-//! only added.
+//! only added; those of what few runs have (TLS, pings, Close codes) are there when the run has it.
 
 mod failures;
 mod latency;
@@ -76,6 +76,7 @@ struct Plan<'a> {
     message_size_bytes: u64,
     expect: &'static str,
     frame: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ping_interval_seconds: Option<Number>,
     connect_timeout_seconds: Number,
     handshake_timeout_seconds: Number,
@@ -144,6 +145,7 @@ struct Messages {
     sent_bytes: u64,
     received_bytes: u64,
     /// Of keep-alive; null when it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pings: Option<Pings>,
 }
 

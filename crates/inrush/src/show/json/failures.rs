@@ -45,6 +45,7 @@ pub(super) struct Failures {
     count: u64,
     ratio: Option<f64>,
     classes: Vec<Classed>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     close_codes: Vec<ClosedWith>,
 }
 

@@ -20,6 +20,7 @@ pub(super) struct Latencies {
     upgrade: Option<Distribution>,
     setup: Option<Distribution>,
     rtt: Option<Distribution>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ping: Option<Distribution>,
     handshake_limits: Option<Vec<Limit>>,
     rtt_corrected: Option<bool>,
