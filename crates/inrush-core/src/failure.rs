@@ -165,6 +165,8 @@ pub enum ProtocolError {
     Utf8,
     /// A Close frame with one byte of body or a code that must not be sent (§7.4).
     BadClose,
+    /// A compressed message that cannot be decompressed (RFC 7692 §7.2.2).
+    Deflate,
     /// A message over our limit.
     TooBig,
     /// The peer's Close frame, unasked for; 1005 when it had no code.

@@ -276,6 +276,7 @@ fn broken(error: ProtocolError) -> String {
         E::Length => "a frame length that is not allowed",
         E::Utf8 => "text that is no UTF-8",
         E::BadClose => "a Close frame that is not allowed",
+        E::Deflate => "a compressed message that cannot be decompressed",
         E::TooBig => "a message over our limit",
     };
     text.into()
