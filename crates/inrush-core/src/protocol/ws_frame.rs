@@ -28,6 +28,8 @@ pub mod opcode {
 const FIN: u8 = 0x80;
 /// RSV1 to RSV3, which only extensions may set.
 const RESERVED: u8 = 0x70;
+/// RSV1: the message is compressed, said by its first frame (RFC 7692 §6).
+pub const COMPRESSED: u8 = 0x40;
 /// In the second byte: a mask follows.
 const MASKED: u8 = 0x80;
 /// Length that says: the next two bytes are the length.
@@ -63,6 +65,8 @@ pub enum Event<'a> {
         start: bool,
         /// Last piece of the message.
         end: bool,
+        /// What comes is the message compressed (RFC 7692 §6.2).
+        compressed: bool,
         /// Zero when the frame is not masked.
         mask: [u8; 4],
         /// Which byte of the mask belongs to `bytes[0]`: 0 to 3.
@@ -106,12 +110,15 @@ pub struct Decoder {
     missing: u8,
     /// First byte of the frame.
     first: u8,
-    /// Opcode of the message under way; `CONTINUATION` when there is none.
+    /// Opcode of the message under way, with [`COMPRESSED`] if it is; `CONTINUATION` when there is
+    /// none.
     message: u8,
     /// A piece of that message has been given out.
     begun: bool,
     /// Which byte of the mask is next.
     phase: u8,
+    /// Messages may be compressed: it was agreed.
+    deflate: bool,
 }
 
 impl Decoder {
@@ -134,6 +141,11 @@ impl Decoder {
             return Ok(Some(event));
         }
         self.step(role, input)
+    }
+
+    /// From here on messages may come compressed (RFC 7692).
+    pub fn allow_compressed(&mut self) {
+        self.deflate = true;
     }
 
     /// Whether the stream may not end here: inside a message, between two frames of one, or inside
@@ -172,7 +184,9 @@ impl Decoder {
     }
 
     fn first_byte(&mut self, byte: u8) -> Result<(), ProtocolError> {
-        if byte & RESERVED != 0 {
+        let compressed = byte & RESERVED;
+        let begins = matches!(byte & 15, opcode::TEXT | opcode::BINARY);
+        if compressed != 0 && !(compressed == COMPRESSED && begins && self.deflate) {
             return Err(ProtocolError::Reserved);
         }
         let under_way = self.message != opcode::CONTINUATION;
@@ -181,7 +195,7 @@ impl Decoder {
             opcode::CONTINUATION => return Err(ProtocolError::Continuation),
             opcode::TEXT | opcode::BINARY if under_way => return Err(ProtocolError::Interleaved),
             op @ (opcode::TEXT | opcode::BINARY) => {
-                self.message = op;
+                self.message = op | compressed;
                 self.begun = false;
             }
             opcode::CLOSE | opcode::PING | opcode::PONG if byte & FIN == 0 => {
@@ -274,13 +288,14 @@ impl Decoder {
             let op = self.first & 15;
             return Some(Event::Control { op, bytes, end: frame_ends, mask, offset });
         }
-        let text = self.message == opcode::TEXT;
+        let (text, compressed) =
+            (self.message & 15 == opcode::TEXT, self.message & COMPRESSED != 0);
         let start = !core::mem::replace(&mut self.begun, true);
         let end = frame_ends && self.first & FIN != 0;
         if end {
             self.message = opcode::CONTINUATION;
         }
-        Some(Event::Data { text, bytes, start, end, mask, offset })
+        Some(Event::Data { text, bytes, start, end, compressed, mask, offset })
     }
 
     fn is_control(&self) -> bool {
@@ -302,7 +317,8 @@ fn whole_short<'a>(role: Role, input: &mut &'a [u8]) -> Option<Event<'a>> {
     let (bytes, rest) = rest.split_at_checked(usize::from(length))?;
     *input = rest;
     let text = first == WHOLE_TEXT;
-    Some(Event::Data { text, bytes, start: true, end: true, mask, offset: 0 })
+    let (start, end, compressed) = (true, true, false);
+    Some(Event::Data { text, bytes, start, end, compressed, mask, offset: 0 })
 }
 
 /// Length in bytes of a frame's head, for `len` bytes of payload.

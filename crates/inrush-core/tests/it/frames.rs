@@ -5,7 +5,7 @@ mod judge;
 
 use inrush_core::failure::ProtocolError;
 use inrush_core::protocol::ws_frame::{
-    Decoder, Event, Role, Utf8, apply_mask, close_code, head_len, opcode, put_head,
+    COMPRESSED, Decoder, Event, Role, Utf8, apply_mask, close_code, head_len, opcode, put_head,
 };
 use proptest::prelude::*;
 use std::io::{self, Read, Write};
@@ -17,7 +17,17 @@ type Whole = (u8, Vec<u8>);
 
 /// All that a decoder made of a stream in pieces of these sizes, in turn.
 fn decode(role: Role, wire: &[u8], sizes: &[usize]) -> (Vec<Whole>, Result<(), ProtocolError>) {
-    let (mut decoder, mut wholes) = (Decoder::default(), vec![]);
+    decode_with(Decoder::default(), role, wire, sizes)
+}
+
+/// The kind of a compressed message has RSV1.
+fn decode_with(
+    mut decoder: Decoder,
+    role: Role,
+    wire: &[u8],
+    sizes: &[usize],
+) -> (Vec<Whole>, Result<(), ProtocolError>) {
+    let mut wholes = vec![];
     let (mut data, mut control, mut begun) = (vec![], vec![], false);
     let mut sizes = sizes.iter().cycle();
     let mut rest = wire;
@@ -27,10 +37,11 @@ fn decode(role: Role, wire: &[u8], sizes: &[usize]) -> (Vec<Whole>, Result<(), P
         rest = later;
         loop {
             let (so_far, op, bytes, end, mask, offset) = match decoder.next(role, &mut piece) {
-                Ok(Some(Event::Data { text, bytes, start, end, mask, offset })) => {
+                Ok(Some(Event::Data { text, bytes, start, end, compressed, mask, offset })) => {
                     assert_eq!(start, !begun);
                     begun = !end;
                     let op = if text { opcode::TEXT } else { opcode::BINARY };
+                    let op = if compressed { op | COMPRESSED } else { op };
                     (&mut data, op, bytes, end, mask, offset)
                 }
                 Ok(Some(Event::Control { op, bytes, end, mask, offset })) => {
@@ -222,7 +233,7 @@ proptest! {
                 }
             }
             wire.truncate(cut.index(wire.len() + 1));
-            prop_assert_eq!(decode(role, &wire, &sizes), judge::decode(role, &wire));
+            prop_assert_eq!(decode(role, &wire, &sizes), judge::decode(role, &wire, false));
         }
     }
 
@@ -256,14 +267,19 @@ proptest! {
     fn random_streams_are_judged_as_by_websocket_sans_io(
         wire in prop::collection::vec(prop_oneof![
             3 => prop::sample::select(
-                &[0x81_u8, 0x82, 0x01, 0x80, 0, 2, 0x88, 0x89, 0x7e, 0x7f, 0xfe, 0xff, 0x85][..],
+                &[0x81_u8, 0x82, 0x01, 0x80, 0, 2, 0x88, 0x89, 0x7e, 0x7f, 0xfe, 0xff, 0x85, 0xc1, 0x42]
+                    [..],
             ),
             1 => any::<u8>(),
         ], 0..60),
         sizes in sizes(),
     ) {
         for role in [Role::Client, Role::Server] {
-            prop_assert_eq!(decode(role, &wire, &sizes), judge::decode(role, &wire));
+            prop_assert_eq!(decode(role, &wire, &sizes), judge::decode(role, &wire, false));
+            let mut agreed = Decoder::default();
+            agreed.allow_compressed();
+            let ours = decode_with(agreed, role, &wire, &sizes);
+            prop_assert_eq!(ours, judge::decode(role, &wire, true));
         }
         let _ = close_code(&wire);
     }

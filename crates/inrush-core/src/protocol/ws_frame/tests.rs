@@ -7,13 +7,22 @@ type Wholes = Vec<(u8, Vec<u8>)>;
 
 /// All events, with payloads put together: (opcode or message kind, payload) and the error, if any.
 fn decode(role: Role, pieces: &[&[u8]]) -> (Wholes, Result<Decoder, ProtocolError>) {
-    let (mut decoder, mut messages) = (Decoder::default(), vec![]);
+    decode_with(Decoder::default(), role, pieces)
+}
+
+/// The kind of a compressed message has [`COMPRESSED`].
+fn decode_with(
+    mut decoder: Decoder,
+    role: Role,
+    pieces: &[&[u8]],
+) -> (Wholes, Result<Decoder, ProtocolError>) {
+    let mut messages = vec![];
     let (mut data, mut control, mut begun) = (vec![], vec![], false);
     for piece in pieces {
         let mut input = *piece;
         loop {
             match decoder.next(role, &mut input) {
-                Ok(Some(Event::Data { text, bytes, start, end, mask, offset })) => {
+                Ok(Some(Event::Data { text, bytes, start, end, compressed, mask, offset })) => {
                     assert_eq!(start, !begun);
                     begun = !end;
                     let from = data.len();
@@ -21,6 +30,7 @@ fn decode(role: Role, pieces: &[&[u8]]) -> (Wholes, Result<Decoder, ProtocolErro
                     apply_mask(&mut data[from..], mask, offset);
                     if end {
                         let kind = if text { opcode::TEXT } else { opcode::BINARY };
+                        let kind = if compressed { kind | COMPRESSED } else { kind };
                         messages.push((kind, core::mem::take(&mut data)));
                     }
                 }
@@ -110,6 +120,42 @@ fn each_breach_has_its_name_and_its_byte_is_left() {
     check(Server, b"\x82\xff\x80\x00\x00\x00\x00\x01\x00\x00", E::Length, 9);
 }
 
+/// RFC 7692 §6: RSV1 on the first frame of a message, once it was agreed, and nowhere else.
+#[test]
+fn rsv1_is_for_the_beginning_of_a_message_that_may_be_compressed() {
+    let mut agreed = Decoder::default();
+    agreed.allow_compressed();
+    let check = |decoder: Decoder, wire: &[u8], expected: &[(u8, &[u8])], error| {
+        let expected: Vec<_> = expected.iter().map(|(op, body)| (*op, body.to_vec())).collect();
+        for cut in 0..=wire.len() {
+            let pieces = [&wire[..cut], &wire[cut..]];
+            let (messages, result) = decode_with(decoder, Role::Client, &pieces);
+            assert_eq!(messages, expected, "{wire:x?} {cut}");
+            assert_eq!(result.err(), error, "{wire:x?} {cut}");
+        }
+    };
+    let reserved = Some(ProtocolError::Reserved);
+    let (text, binary) = (opcode::TEXT | COMPRESSED, opcode::BINARY | COMPRESSED);
+    check(agreed, b"\xc1\x01a\xc2\x01b\x81\x01c", &[(text, b"a"), (binary, b"b"), (1, b"c")], None);
+    check(
+        agreed,
+        b"\x41\x01a\x89\x00\x80\x01b\x82\x00",
+        &[(9, b""), (text, b"ab"), (2, b"")],
+        None,
+    );
+    check(agreed, b"\x41\x01a\xc0\x01b", &[], reserved);
+    check(agreed, b"\x01\x01a\xc0\x01b", &[], reserved);
+    check(agreed, b"\xc9\x00", &[], reserved);
+    check(agreed, b"\xc8\x00", &[], reserved);
+    check(agreed, b"\xc3\x00", &[], reserved);
+    check(agreed, b"\xe1\x00", &[], reserved);
+    check(agreed, b"\xa1\x00", &[], reserved);
+    check(agreed, b"\x91\x00", &[], reserved);
+    check(agreed, b"\xc1\x00\xc0\x00", &[(text, b"")], reserved);
+    check(agreed, b"\x41\x00\xc1\x00", &[], Some(ProtocolError::Interleaved));
+    check(Decoder::default(), b"\x81\x00\xc1\x00", &[(1, b"")], reserved);
+}
+
 #[test]
 fn every_cut_gives_the_same_messages() {
     for (role, mask) in [(Role::Client, None), (Role::Server, Some([1, 2, 3, 0xfe]))] {
@@ -153,7 +199,8 @@ fn a_long_frame_is_given_out_as_it_comes() {
     let (mut decoder, mut input) = (Decoder::default(), &wire[..]);
     let mask = [1, 2, 3, 4];
     let piece = |bytes, start, offset| {
-        Ok(Some(Event::Data { text: true, bytes, start, end: false, mask, offset }))
+        let (text, end, compressed) = (true, false, false);
+        Ok(Some(Event::Data { text, bytes, start, end, compressed, mask, offset }))
     };
     assert_eq!(decoder.next(Role::Server, &mut input), piece(&b"first"[..], true, 0));
     assert_eq!(decoder.next(Role::Server, &mut input), Ok(None));

@@ -40,7 +40,7 @@ impl ServeSwarm {
         match event {
             // After our own Close no message is answered (RFC 6455 §5.5.1).
             Event::Data { .. } if self.conn(slot).state == State::Parting => {}
-            Event::Data { text, bytes, start, end, mask, offset } => {
+            Event::Data { text, bytes, start, end, mask, offset, .. } => {
                 self.counts.received_bytes += bytes.len() as u64;
                 self.counts.received += u64::from(end);
                 if start {

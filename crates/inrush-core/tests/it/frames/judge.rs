@@ -5,15 +5,21 @@ use inrush_core::failure::ProtocolError;
 use inrush_core::protocol::ws_frame::{Role, opcode};
 use websocket_sans_io::{FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEvent as Theirs};
 
-/// What a stream says, and the first rule it breaks.
-pub(super) fn decode(role: Role, wire: &[u8]) -> (Vec<Whole>, Result<(), ProtocolError>) {
-    let mut judge = Judge { role, message: 0, data: vec![], control: vec![], wholes: vec![] };
+/// What a stream says, and the first rule it breaks; `deflate`: it may be compressed (RFC 7692).
+pub(super) fn decode(
+    role: Role,
+    wire: &[u8],
+    deflate: bool,
+) -> (Vec<Whole>, Result<(), ProtocolError>) {
+    let (data, control, wholes) = (vec![], vec![], vec![]);
+    let mut judge = Judge { role, deflate, message: 0, data, control, wholes };
     let result = judge.all(wire);
     (judge.wholes, result)
 }
 
 struct Judge {
     role: Role,
+    deflate: bool,
     /// Kind of the message under way, or 0.
     message: u8,
     data: Vec<u8>,
@@ -61,10 +67,11 @@ impl Judge {
     fn head(&self, head: &[u8]) -> Result<(), ProtocolError> {
         let Some(first) = head.first() else { return Ok(()) };
         let (op, fin) = (first & 15, first & 0x80 != 0);
-        if first & 0x70 != 0 {
+        let compressed = self.deflate && first & 0x70 == 0x40 && (op == 1 || op == 2);
+        if first & 0x70 != 0 && !compressed {
             return Err(ProtocolError::Reserved);
         }
-        match (op, self.message) {
+        match (op, self.message & 15) {
             (0, 0) => return Err(ProtocolError::Continuation),
             (1 | 2, 1 | 2) => return Err(ProtocolError::Interleaved),
             (3..=7 | 11.., _) => return Err(ProtocolError::Opcode),
@@ -110,7 +117,7 @@ impl Judge {
             return;
         }
         if op != opcode::CONTINUATION {
-            self.message = op;
+            self.message = op | head[0] & 0x40;
         }
         if head[0] & 0x80 != 0 {
             self.wholes.push((self.message, std::mem::take(&mut self.data)));
