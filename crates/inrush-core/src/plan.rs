@@ -5,6 +5,7 @@ mod tls;
 pub use tls::{Identity, TlsClient, Trust};
 
 use crate::fault::Fault;
+use crate::protocol::ws_deflate::Offer;
 use crate::time::Nanos;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -182,6 +183,8 @@ pub struct Plan {
     pub headers: Vec<(String, String)>,
     /// Offered subprotocols.
     pub subprotocols: Vec<String>,
+    /// Compression of messages (RFC 7692) is offered so.
+    pub compress: Option<Offer>,
     /// Whom TLS trusts, and who we are to it.
     pub tls: TlsClient,
     /// TCP_NODELAY.
@@ -346,6 +349,7 @@ pub(crate) mod tests {
             },
             headers: vec![],
             subprotocols: vec![],
+            compress: None,
             tls: TlsClient::default(),
             nodelay: true,
             sndbuf_bytes: None,

@@ -62,6 +62,8 @@ pub struct Counts {
     pub tls_full: u64,
     /// TLS hand-shakes that went on with a session of before.
     pub tls_resumed: u64,
+    /// Connections that may be compressed: both sides have agreed.
+    pub compressed: u64,
     /// Hand-shakes that passed the hand-shake deadline.
     pub handshakes_timed_out: u64,
     /// Faults a server committed.
@@ -134,7 +136,8 @@ impl Counts {
         add_fields!(self, other; attempted connected confirmed opened finished failed unfinished
             reconnects close_unanswered undecided sent received lost messages_unfinished late
             duplicated corrupted unsent pings pongs sent_bytes received_bytes first_replies
-            first_not_echo tls_full tls_resumed handshakes_timed_out faults accept_errors);
+            first_not_echo tls_full tls_resumed compressed handshakes_timed_out faults
+            accept_errors);
     }
 }
 

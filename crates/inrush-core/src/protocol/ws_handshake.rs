@@ -6,7 +6,7 @@ mod client;
 mod server;
 
 pub use answer::{Answer, BODY_BYTES, keep};
-pub use client::{Request, body_of, content_length, verify};
+pub use client::{Accepted, Request, body_of, content_length, verify, verify_offer};
 pub use server::{
     Asked, first_offered, looks_like_http, read_request, render_answer, render_status,
 };
@@ -23,6 +23,8 @@ const HEADERS: usize = 64;
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const VERSION: &[u8] = b"13";
+/// Header of what is offered and agreed (RFC 6455 §9.1).
+pub const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 type Headers<'b> = [MaybeUninit<httparse::Header<'b>>; HEADERS];
 

@@ -1,6 +1,7 @@
 //! The client role: opens, holds and uses a shard's connections, one due thing at a time.
 
 mod again;
+mod compressed;
 mod conn;
 mod deadline;
 mod ending;
@@ -19,13 +20,15 @@ use crate::failure::{Op, Outcome};
 use crate::pace::Pace;
 use crate::plan::{Ending, Expect, Frame, Payload, Rate, Schedule, Scheme, Shard};
 use crate::protocol::ws_frame::opcode;
-use crate::protocol::ws_handshake::Request;
+use crate::protocol::ws_handshake::{EXTENSIONS, Request};
 use crate::snapshot::Snapshot;
 use crate::time::Nanos;
 use crate::wheel::Wheel;
 use again::Again;
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
 use alloc::vec::Vec;
+use compressed::Compressed;
 use conn::{Conn, HEARD, NOTIFIED, OWED, SECURE, State};
 use ending::Dying;
 use holes::Holes;
@@ -91,6 +94,7 @@ pub struct LoadSwarm {
     /// Replies in which a frame may lie that is not theirs.
     inner: BTreeMap<u32, Inner>,
     incoming: Incoming,
+    compressed: Compressed,
     gaps: BTreeMap<u32, Gaps>,
     gap_count: u64,
     /// Of connections that could not send all that was due.
@@ -116,9 +120,11 @@ impl LoadSwarm {
     /// All connections of this shard, none of them begun.
     pub fn new(shard: Shard) -> Self {
         let plan = &shard.plan;
+        let offer = plan.compress.map(|offer| (EXTENSIONS.into(), offer.to_string()));
+        let headers: Vec<_> = plan.headers.iter().cloned().chain(offer).collect();
         let request = |t: &crate::plan::Target| {
             (t.scheme == Scheme::Ws)
-                .then(|| Request::new(&t.host, &t.path, &plan.headers, &plan.subprotocols))
+                .then(|| Request::new(&t.host, &t.path, &headers, &plan.subprotocols))
         };
         let (payload, tagged) = messages::template(&plan.messages.payload);
         let slots = usize::try_from(shard.connections).expect("usize has at least 32 bits");
@@ -162,6 +168,7 @@ impl LoadSwarm {
             said: Said::default(),
             inner: BTreeMap::new(),
             incoming: Incoming::default(),
+            compressed: Compressed::default(),
             gaps: BTreeMap::new(),
             gap_count: 0,
             holes: BTreeMap::new(),

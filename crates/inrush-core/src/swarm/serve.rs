@@ -1,6 +1,7 @@
 //! The server role of a swarm: accepts, greets, echoes, forgets or pushes, and misbehaves as its
 //! plan says. It never touches a socket: the host accepts, reads, writes and closes.
 
+mod compressed;
 mod conn;
 mod due;
 mod faults;
@@ -24,6 +25,7 @@ use crate::time::Nanos;
 use crate::wheel::Wheel;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
+use compressed::Compressed;
 use conn::{Conn, Flag, Rare, State};
 use faults::Faults;
 use gate::Gate;
@@ -58,6 +60,7 @@ pub struct ServeSwarm {
     soon: VecDeque<u32>,
     /// Reused: an unmasked payload.
     scratch: Vec<u8>,
+    compressed: Compressed,
     stopping: Option<Stopping>,
     live: u64,
     open: u64,
@@ -88,6 +91,7 @@ impl ServeSwarm {
             budget: KEPT_BYTES,
             soon: VecDeque::new(),
             scratch: Vec::new(),
+            compressed: Compressed::default(),
             stopping: None,
             live: 0,
             open: 0,

@@ -19,9 +19,9 @@ struct OurServer {
 impl Write for OurServer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.heard.extend_from_slice(bytes);
-        if let Asked::Upgrade { key, path, subprotocols, len } = read_request(&self.heard) {
+        if let Asked::Upgrade { key, path, subprotocols, len, .. } = read_request(&self.heard) {
             assert_eq!((path, subprotocols, len), ("/chat", None, self.heard.len()));
-            render_answer(key, None, self.answer.get_mut());
+            render_answer(key, None, None, self.answer.get_mut());
         }
         Ok(bytes.len())
     }
@@ -97,7 +97,7 @@ proptest! {
         let nonce = [3; 16];
         let mut bytes = vec![];
         if answers {
-            render_answer(&key(nonce), Some("chat"), &mut bytes);
+            render_answer(&key(nonce), Some("chat"), None, &mut bytes);
         } else {
             Request::new("h", "/p", &[], &["chat".into()]).render(nonce, &mut bytes);
         }

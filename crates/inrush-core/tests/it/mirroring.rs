@@ -41,7 +41,7 @@ impl Client {
         let request = std::mem::take(&mut client.wrote);
         let Asked::Upgrade { key, .. } = read_request(&request) else { panic!("{request:?}") };
         let mut answer = Vec::new();
-        render_answer(key, None, &mut answer);
+        render_answer(key, None, None, &mut answer);
         client.input(Input::Bytes(&answer));
         client
     }

@@ -294,6 +294,7 @@ pub(crate) fn plan(scheme: Scheme, connections: u32) -> Plan {
         },
         headers: vec![],
         subprotocols: vec![],
+        compress: None,
         tls: TlsClient::default(),
         nodelay: true,
         sndbuf_bytes: None,

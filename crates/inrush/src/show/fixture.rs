@@ -51,6 +51,7 @@ fn plan(connections: u32, schedule: Schedule) -> Plan {
         },
         headers: vec![],
         subprotocols: vec![],
+        compress: None,
         tls: TlsClient::default(),
         nodelay: true,
         sndbuf_bytes: None,

@@ -1,6 +1,6 @@
-//! Messages to compressed payloads and back. All connections of a worker share one codec: between
-//! two messages nothing is left of a stream but the bytes that the next one may refer to, and those
-//! lie in a [`Window`], which grows with use and never beyond what was agreed.
+//! Messages to compressed payloads and back. All connections of a worker share one compressor and
+//! one decompressor: between two messages nothing is left of a stream but the bytes that the next
+//! one may refer to, and those lie in a [`Window`], which grows with use and not beyond its bound.
 
 use crate::failure::ProtocolError;
 use alloc::boxed::Box;
@@ -58,23 +58,29 @@ impl Window {
     }
 }
 
-/// Compresses and decompresses the messages of many connections.
-pub struct Codec {
-    inflate: Option<Inflate>,
+/// Compresses the messages of many connections.
+#[derive(Default)]
+pub struct Compressor {
     /// By window bits.
     deflate: [Option<Deflate>; DEFLATERS],
+}
+
+/// Decompresses the messages of many connections.
+#[derive(Default)]
+pub struct Decompressor {
+    inflate: Option<Inflate>,
     piece: Box<[u8]>,
 }
 
-impl Default for Codec {
-    fn default() -> Self {
-        Self { inflate: None, deflate: [const { None }; DEFLATERS], piece: Box::default() }
+impl Debug for Compressor {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        f.debug_struct("Compressor").finish_non_exhaustive()
     }
 }
 
-impl Debug for Codec {
+impl Debug for Decompressor {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
-        f.debug_struct("Codec").finish_non_exhaustive()
+        f.debug_struct("Decompressor").finish_non_exhaustive()
     }
 }
 
@@ -89,7 +95,7 @@ pub struct Inflated<'a> {
     pub end: bool,
 }
 
-impl Codec {
+impl Compressor {
     /// Appends the compressed payload of a message. `bits` bounds how far back it refers; `window`
     /// is what was sent before when the context is taken over.
     pub fn compress(
@@ -135,7 +141,9 @@ impl Codec {
             out.truncate(out.len() - TAIL.len());
         }
     }
+}
 
+impl Decompressor {
     /// Gives out a message piece by piece; `each` says whether it wants more. `window` is what came
     /// before when the context is taken over.
     ///

@@ -77,7 +77,7 @@ impl Receiver {
 }
 
 fn inflated(
-    codec: &mut Codec,
+    codec: &mut Decompressor,
     window: Option<&mut Window>,
     payload: &[u8],
     most: usize,
@@ -117,9 +117,9 @@ proptest! {
         bits in 8..=15_u8,
         takes_over in any::<bool>(),
     ) {
-        let (mut codec, mut window) = (Codec::default(), Window::new(bits));
+        let (mut codec, mut window) = (Compressor::default(), Window::new(bits));
         let mut receiver = Receiver::new(bits, takes_over);
-        let mut own = (Codec::default(), Window::new(bits));
+        let mut own = (Decompressor::default(), Window::new(bits));
         for message in &messages {
             let mut payload = b"before".to_vec();
             codec.compress(bits, takes_over.then_some(&mut window), message, &mut payload);
@@ -134,7 +134,7 @@ proptest! {
 
     #[test]
     fn we_understand_what_others_compress(messages in messages(), takes_over in any::<bool>()) {
-        let (mut codec, mut window) = (Codec::default(), Window::new(15));
+        let (mut codec, mut window) = (Decompressor::default(), Window::new(15));
         let mut sender = Sender::new(takes_over);
         for message in &messages {
             let payload = sender.compress(message);
@@ -150,7 +150,7 @@ proptest! {
         turns in prop::collection::vec((0..4_usize, 0..400_usize), 1..40),
         garbage in prop::collection::vec(any::<u8>(), 0..40),
     ) {
-        let mut codec = Codec::default();
+        let (mut codec, mut compressor) = (Decompressor::default(), Compressor::default());
         let mut sides: Vec<_> =
             (0..4).map(|_| (Sender::new(true), Window::new(15), Window::new(12), Receiver::new(12, true))).collect();
         for (turn, (who, length)) in turns.into_iter().enumerate() {
@@ -160,7 +160,7 @@ proptest! {
             let back = inflated(&mut codec, Some(&mut side.1), &payload, MESSAGE_BYTES);
             prop_assert!(back.as_ref() == Ok(&message), "{turn}");
             let mut out = Vec::new();
-            codec.compress(12, Some(&mut side.2), &message, &mut out);
+            compressor.compress(12, Some(&mut side.2), &message, &mut out);
             prop_assert!(side.3.decompress(&out) == message);
             let _ = inflated(&mut codec, None, &garbage, MESSAGE_BYTES);
         }
@@ -170,7 +170,7 @@ proptest! {
     #[test]
     fn garbage_is_refused_or_bounded(payload in prop::collection::vec(any::<u8>(), 0..600)) {
         let mut given = 0;
-        let said = Codec::default().decompress(None, &payload, 100_000, |piece| {
+        let said = Decompressor::default().decompress(None, &payload, 100_000, |piece| {
             given += piece.bytes.len();
             true
         });
@@ -183,7 +183,7 @@ proptest! {
 #[test]
 fn the_examples_of_the_rfc() {
     let mut window = Window::new(15);
-    let mut codec = Codec::default();
+    let mut codec = Decompressor::default();
     let mut check = |payload: &[u8], takes_over: bool, expected: &[u8]| {
         let window = takes_over.then_some(&mut window);
         let got = inflated(&mut codec, window, payload, 100);
@@ -204,7 +204,7 @@ fn the_examples_of_the_rfc() {
 #[test]
 fn what_is_no_message_is_refused() {
     let check = |payload: &[u8]| {
-        let got = inflated(&mut Codec::default(), None, payload, 100);
+        let got = inflated(&mut Decompressor::default(), None, payload, 100);
         assert_eq!(got, Err(ProtocolError::Deflate), "{payload:x?}");
     };
     // Cut in a block, without the end that the sender took off, a block of an unknown kind, and a
@@ -229,7 +229,7 @@ fn a_bomb_is_refused_at_the_limit() {
     }
     assert!(bomb.len() < 2_000_000, "{}", bomb.len());
     let (mut given, mut longest) = (0, 0);
-    let said = Codec::default().decompress(None, &bomb, MESSAGE_BYTES, |piece| {
+    let said = Decompressor::default().decompress(None, &bomb, MESSAGE_BYTES, |piece| {
         given += piece.bytes.len();
         longest = longest.max(piece.bytes.len());
         true
@@ -238,7 +238,7 @@ fn a_bomb_is_refused_at_the_limit() {
     assert!(given <= MESSAGE_BYTES && longest <= 64 << 10, "{given} {longest}");
     // Whoever wants no more is asked no more.
     let mut asked = 0;
-    let said = Codec::default().decompress(None, &bomb, MESSAGE_BYTES, |_| {
+    let said = Decompressor::default().decompress(None, &bomb, MESSAGE_BYTES, |_| {
         asked += 1;
         asked < 3
     });
@@ -249,9 +249,9 @@ fn a_bomb_is_refused_at_the_limit() {
 fn a_message_at_the_limit_is_none_too_many() {
     let mut payload = Vec::new();
     let message = vec![7; 200_000];
-    Codec::default().compress(15, None, &message, &mut payload);
+    Compressor::default().compress(15, None, &message, &mut payload);
     let check = |most, expected: Result<usize, ProtocolError>| {
-        let got = inflated(&mut Codec::default(), None, &payload, most);
+        let got = inflated(&mut Decompressor::default(), None, &payload, most);
         assert_eq!(got.map(|message| message.len()), expected, "{most}");
     };
     check(200_000, Ok(200_000));
@@ -261,7 +261,7 @@ fn a_message_at_the_limit_is_none_too_many() {
 /// A window has no room beyond its bound, and little before it is used.
 #[test]
 fn a_window_is_bounded() {
-    let mut codec = Codec::default();
+    let mut codec = Compressor::default();
     for bits in 8..=15 {
         let mut window = Window::new(bits);
         assert_eq!(window.held(), 0);

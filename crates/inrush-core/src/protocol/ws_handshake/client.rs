@@ -1,7 +1,8 @@
 //! Asking for a WebSocket, and judging the answer.
 
-use super::{HEAD_BYTES, Headers, accept, bounded, has_token, key, no_headers};
+use super::{EXTENSIONS, HEAD_BYTES, Headers, accept, bounded, has_token, key, no_headers};
 use crate::failure::ProtocolError;
+use crate::protocol::ws_deflate::{self, Agreed, Offer};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -68,25 +69,49 @@ impl Request {
     }
 }
 
-/// Judges an answer of which `answer` is all that came so far: the length of its head when it is a
-/// valid 101, `None` when more is needed. What follows the head are frames.
+/// A valid 101.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Length of its head in bytes; what follows are frames.
+    pub head: usize,
+    /// How messages may be compressed, if at all.
+    pub deflate: Option<Agreed>,
+}
+
+/// Judges an answer of which `answer` is all that came so far, to a request that offered no
+/// extension: the length of its head when it is a valid 101, `None` when more is needed.
 ///
 /// # Errors
-/// `NotHttp` as soon as it cannot be HTTP/1; `HeadTooLong` over 16 KiB or 64 headers; with a
-/// complete head `Status` other than 101, `NoUpgrade`, `BadAccept` or `NotOffered`.
+/// As [`verify_offer`].
 #[inline]
 pub fn verify(
     answer: &[u8],
     nonce: [u8; 16],
     subprotocols: &[String],
 ) -> Result<Option<usize>, ProtocolError> {
+    let valid = verify_offer(answer, nonce, subprotocols, None)?;
+    Ok(valid.map(|answer| answer.head))
+}
+
+/// The same when `deflate` was offered, or nothing.
+///
+/// # Errors
+/// `NotHttp` as soon as it cannot be HTTP/1; `HeadTooLong` over 16 KiB or 64 headers; with a
+/// complete head `Status` other than 101, `NoUpgrade`, `BadAccept` or `NotOffered`.
+#[inline]
+pub fn verify_offer(
+    answer: &[u8],
+    nonce: [u8; 16],
+    subprotocols: &[String],
+    deflate: Option<&Offer>,
+) -> Result<Option<Accepted>, ProtocolError> {
     let mut headers = no_headers();
     let Some((response, length)) = parse(answer, &mut headers)? else { return Ok(None) };
     match response.code {
         Some(101) => {}
         code => return Err(ProtocolError::Status(code.unwrap_or(0))),
     }
-    let (mut upgrade, mut connection) = (false, false);
+    let (mut upgrade, mut connection, mut extended) = (false, false, false);
     let (mut accepted, mut offered, mut subprotocol) = (None, true, None);
     for header in response.headers.iter() {
         let (name, value) = (header.name, header.value.trim_ascii());
@@ -100,8 +125,8 @@ pub fn verify(
             // One is chosen; names are compared by case (RFC 6455 §4.1).
             offered &= subprotocol.replace(value).is_none()
                 && subprotocols.iter().any(|ours| ours.as_bytes() == value);
-        } else if name.eq_ignore_ascii_case("sec-websocket-extensions") {
-            offered = false;
+        } else if name.eq_ignore_ascii_case(EXTENSIONS) {
+            extended = true;
         }
     }
     // HTTP/1.0 knows no upgrade.
@@ -111,7 +136,16 @@ pub fn verify(
     if accepted != Some(true) {
         return Err(ProtocolError::BadAccept);
     }
-    if offered { Ok(Some(length)) } else { Err(ProtocolError::NotOffered) }
+    if !offered {
+        return Err(ProtocolError::NotOffered);
+    }
+    let agreed = if extended {
+        let named = response.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(EXTENSIONS));
+        ws_deflate::answered(deflate, named.map(|header| header.value))?
+    } else {
+        None
+    };
+    Ok(Some(Accepted { head: length, deflate: agreed }))
 }
 
 /// What follows the head of an answer so far; empty when the head is not complete.
@@ -238,6 +272,27 @@ mod tests {
         let length = GOOD.len() + chosen.len();
         check("Connection", &format!("{chosen}Connection"), Ok(Some(length)));
         check("\r\n\r\n", "\r\n no header\r\n\r\n", Err(E::NotHttp));
+    }
+
+    /// RFC 7692 §5.1.
+    #[test]
+    fn an_answer_may_agree_to_what_was_offered() {
+        let check = |headers: &str, offer: Option<&str>, expected: Result<bool, E>| {
+            let answer = GOOD.replacen("Connection", &format!("{headers}Connection"), 1);
+            let offer = offer.map(|parameters| Offer::parse(parameters).unwrap());
+            let verdict = verify_offer(answer.as_bytes(), NONCE, &[], offer.as_ref());
+            let agreed = verdict.map(|answer| answer.unwrap().deflate.is_some());
+            assert_eq!(agreed, expected, "{headers} {offer:?}");
+        };
+        use ProtocolError as E;
+        let line = "sec-websocket-extensions: permessage-deflate\r\n";
+        check("", Some(""), Ok(false));
+        check(line, Some(""), Ok(true));
+        check(line, None, Err(E::NotOffered));
+        check(line, Some("server_no_context_takeover"), Err(E::NotOffered));
+        check(&[line, line].concat(), Some(""), Err(E::NotOffered));
+        check("Sec-WebSocket-Extensions: x\r\n", Some(""), Err(E::NotOffered));
+        check("Sec-WebSocket-Extensions: \r\n", Some(""), Ok(false));
     }
 
     #[test]

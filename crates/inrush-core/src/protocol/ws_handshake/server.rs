@@ -1,6 +1,7 @@
 //! Hearing who asks for a WebSocket, and answering.
 
-use super::{HEAD_BYTES, VERSION, accept, bounded, has_token, no_headers};
+use super::{EXTENSIONS, HEAD_BYTES, VERSION, accept, bounded, has_token, no_headers};
+use crate::protocol::ws_deflate::{self, Agreed};
 use alloc::format;
 use alloc::vec::Vec;
 use base64::Engine;
@@ -20,6 +21,8 @@ pub enum Asked<'a> {
         path: &'a str,
         /// `Sec-WebSocket-Protocol` as it came: names with commas between; see [`first_offered`].
         subprotocols: Option<&'a str>,
+        /// The first offer of compression that we can agree to.
+        deflate: Option<Agreed>,
         /// Length of the head in bytes; what follows are frames.
         len: usize,
     },
@@ -55,7 +58,7 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
         Ok(Status::Partial) | Err(_) => return Asked::Bad,
     };
     let (mut upgrade, mut connection, mut version) = (false, false, false);
-    let (mut key, mut subprotocols) = (None, None);
+    let (mut key, mut subprotocols, mut deflate) = (None, None, None);
     for header in request.headers.iter() {
         let (name, value) = (header.name, header.value.trim_ascii());
         if name.eq_ignore_ascii_case("upgrade") {
@@ -71,6 +74,9 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
         } else if name.eq_ignore_ascii_case("sec-websocket-protocol") && subprotocols.is_none() {
             let Ok(list) = core::str::from_utf8(value) else { return Asked::Bad };
             subprotocols = Some(list);
+        } else if name.eq_ignore_ascii_case(EXTENSIONS) && deflate.is_none() {
+            // What is no text is no offer that we know.
+            deflate = core::str::from_utf8(value).ok().and_then(ws_deflate::accept);
         }
     }
     let get = request.method == Some("GET") && request.version == Some(1);
@@ -78,7 +84,9 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
         return Asked::NotWebSocket { len };
     }
     match (key, request.path) {
-        (Some(key), Some(path)) if is_key(key) => Asked::Upgrade { key, path, subprotocols, len },
+        (Some(key), Some(path)) if is_key(key) => {
+            Asked::Upgrade { key, path, subprotocols, deflate, len }
+        }
         _ => Asked::Bad,
     }
 }
@@ -89,7 +97,12 @@ pub fn first_offered(subprotocols: &str) -> Option<&str> {
 }
 
 /// Appends the 101 that belongs to `key`.
-pub fn render_answer(key: &[u8], subprotocol: Option<&str>, out: &mut Vec<u8>) {
+pub fn render_answer(
+    key: &[u8],
+    subprotocol: Option<&str>,
+    deflate: Option<Agreed>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: ",
@@ -98,6 +111,9 @@ pub fn render_answer(key: &[u8], subprotocol: Option<&str>, out: &mut Vec<u8>) {
     if let Some(name) = subprotocol {
         out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
         out.extend_from_slice(name.as_bytes());
+    }
+    if let Some(agreed) = deflate {
+        out.extend_from_slice(format!("\r\n{EXTENSIONS}: {agreed}").as_bytes());
     }
     out.extend_from_slice(b"\r\n\r\n");
 }
@@ -155,7 +171,10 @@ fn is_key(key: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::failure::ProtocolError;
-    use crate::protocol::ws_handshake::{Request, body_of, content_length, verify};
+    use crate::protocol::ws_deflate::Offer;
+    use crate::protocol::ws_handshake::{
+        Answer, Request, body_of, content_length, verify, verify_offer,
+    };
     use alloc::string::String;
 
     const NONCE: [u8; 16] = *b"the sample nonce";
@@ -175,16 +194,43 @@ mod tests {
                 assert_eq!(read_request(&bytes[..cut]), Asked::More, "{cut}");
             }
             bytes.extend_from_slice(b"\x81\x80frames");
-            let Asked::Upgrade { key, path, subprotocols: list, len } = read_request(&bytes) else {
+            let Asked::Upgrade { key, path, subprotocols: list, deflate: None, len } =
+                read_request(&bytes)
+            else {
                 panic!("{:?}", read_request(&bytes));
             };
             assert_eq!((path, len), ("/chat?room=1", whole));
             let chosen = list.and_then(first_offered);
             assert_eq!(chosen, subprotocols.first().map(String::as_str));
             let mut answer = Vec::new();
-            render_answer(key, chosen, &mut answer);
+            render_answer(key, chosen, None, &mut answer);
             assert_eq!(verify(&answer, NONCE, subprotocols), Ok(Some(answer.len())));
         }
+    }
+
+    /// RFC 7692 §5: several headers of that name are one list.
+    #[test]
+    fn the_first_good_offer_of_all_headers_is_agreed_to() {
+        let offers = [
+            "permessage-bzip2, permessage-deflate; server_max_window_bits=99",
+            "permessage-deflate; server_max_window_bits=10",
+            "permessage-deflate",
+        ];
+        let headers: Vec<_> =
+            offers.iter().map(|offer| (EXTENSIONS.into(), (*offer).into())).collect();
+        let mut bytes = Vec::new();
+        Request::new("h", "/", &headers, &[]).render(NONCE, &mut bytes);
+        let Asked::Upgrade { key, deflate, .. } = read_request(&bytes) else { panic!() };
+        let mut answer = Vec::new();
+        render_answer(key, None, deflate, &mut answer);
+        let text = core::str::from_utf8(&answer).unwrap();
+        let line = "\r\nSec-WebSocket-Extensions: permessage-deflate; \
+            server_no_context_takeover; client_no_context_takeover; \
+            server_max_window_bits=10\r\n\r\n";
+        assert!(text.ends_with(line), "{text}");
+        let offer = Offer::parse("server_max_window_bits=10").unwrap();
+        let verdict = verify_offer(&answer, NONCE, &[], Some(&offer)).unwrap().unwrap();
+        assert_eq!(verdict, Answer { head: answer.len(), deflate });
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(super) const SECURE: u16 = 1024;
 pub(super) const NOTIFIED: u16 = 2048;
 /// We are closing because the peer is: its Close has come and was answered.
 pub(super) const PEER_CLOSED: u16 = 4096;
+/// Messages may be compressed: the server has agreed.
+pub(super) const DEFLATE: u16 = 16384;
 /// Through TLS: the program has said a byte.
 pub(super) const HEARD: u16 = 8192;
 

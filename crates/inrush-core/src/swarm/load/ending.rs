@@ -210,7 +210,9 @@ impl LoadSwarm {
         let (c, dying) = (&mut self.conns[id.slot as usize], self.dying.get_mut(&id.slot));
         let Some(dying) = dying.filter(|_| ws) else { return };
         let said = if dying.signature.phase == Phase::Upgrade {
-            let judged = ws_handshake::verify(&dying.words, nonce, &self.shard.plan.subprotocols);
+            let plan = &self.shard.plan;
+            let (subprotocols, offer) = (&plan.subprotocols, plan.compress.as_ref());
+            let judged = ws_handshake::verify_offer(&dying.words, nonce, subprotocols, offer);
             if judged.is_err() {
                 (dying.words, dying.room) = ws_handshake::keep(&dying.words);
             }
@@ -385,6 +387,7 @@ impl LoadSwarm {
             self.inner.remove(&slot);
         }
         self.incoming.forget(slot);
+        self.compressed.forget(slot);
         if !self.holes.is_empty() {
             self.holes.remove(&slot);
         }

@@ -1,7 +1,7 @@
 //! Messages as they come: whether text is UTF-8, however it is cut, and the mirror, which says each
 //! message again. A mirror is what conformance suites want of a client; no other run keeps bytes.
 
-use super::conn::OWED;
+use super::conn::{DEFLATE, OWED};
 use super::{Conn, LoadSwarm};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::protocol::ws_frame::{Utf8, opcode};
@@ -30,6 +30,8 @@ pub(super) struct Piece<'a> {
     pub(super) end: bool,
     /// What was read behind it.
     pub(super) behind: &'a [u8],
+    /// It came compressed: no frame can lie in it.
+    pub(super) compressed: bool,
 }
 
 /// How the peer broke the protocol.
@@ -54,7 +56,7 @@ impl<'a> Breach<'a> {
 impl<'a> Piece<'a> {
     /// Of a bare stream, where only a known length makes an end.
     pub(super) fn of_stream(bytes: &'a [u8], end: bool) -> Self {
-        Self { at: 0, bytes, text: false, start: true, end, behind: &[] }
+        Self { at: 0, bytes, text: false, start: true, end, behind: &[], compressed: false }
     }
 
     #[inline]
@@ -155,7 +157,11 @@ impl LoadSwarm {
         let seq = self.incoming.mirrored;
         self.incoming.mirrored = seq.wrapping_add(1);
         let kind = if text { opcode::TEXT } else { opcode::BINARY };
-        self.put_frame(id, kind, message, seq, orders);
+        if self.conns[id.slot as usize].is(DEFLATE) {
+            self.put_compressed(id, kind, message, seq, orders);
+        } else {
+            self.put_frame(id, kind, message, seq, orders);
+        }
     }
 
     /// There is room to write: a paused mirror reads on.

@@ -9,7 +9,7 @@ mod unknown;
 pub(super) use inner::Inner;
 
 use super::LoadSwarm;
-use super::conn::State;
+use super::conn::{DEFLATE, State};
 use super::incoming::{Breach, Piece};
 use super::messages::TAG;
 use crate::failure::{Op, Outcome, ProtocolError, Signature};
@@ -31,7 +31,7 @@ impl LoadSwarm {
         piece: Piece<'_>,
         orders: &mut Orders,
     ) -> bool {
-        if !self.is_ws(id.slot) || self.inner.contains_key(&id.slot) {
+        if piece.compressed || !self.is_ws(id.slot) || self.inner.contains_key(&id.slot) {
             return false;
         }
         let rx = self.conns[id.slot as usize].rx;
@@ -115,9 +115,9 @@ impl LoadSwarm {
             return;
         }
         let expect = self.shard.plan.messages.expect;
-        if expect != Expect::Echo
-            && let Some(found) = unknown::inside_text(read, read.len() - left.len())
-        {
+        // Between compressed ones even a text that lies there is none to be told by its bytes.
+        let plain = expect != Expect::Echo && !self.conns[id.slot as usize].is(DEFLATE);
+        if plain && let Some(found) = unknown::inside_text(read, read.len() - left.len()) {
             self.found_inside(id.slot, found.offset, &read[found.at..], true);
         }
         // A mirror reads on until the server ends it: bytes that lie unread when we close would

@@ -1,7 +1,7 @@
 //! Sending: a message when it is due, what a full socket left over, control frames. One writer per
 //! connection by construction: everything leaves through this file.
 
-use super::conn::{CONTROL, OWED, QUIET, State, WROTE};
+use super::conn::{CONTROL, DEFLATE, OWED, QUIET, State, WROTE};
 use super::opening::MASK;
 use super::{LoadSwarm, size};
 use crate::pace::draw;
@@ -89,7 +89,11 @@ impl LoadSwarm {
             // A closed loop has no schedule that it could be late for.
             self.snapshot.latencies.lag.record(now - due);
         }
-        self.put_message(id, seq, None, orders);
+        if self.conns[id.slot as usize].is(DEFLATE) && self.opcode != opcode::PING {
+            self.compress_message(id, seq, orders);
+        } else {
+            self.put_message(id, seq, None, orders);
+        }
     }
 
     /// When message `seq` was to be sent.

@@ -5,7 +5,7 @@ use super::{LoadSwarm, Stage, size};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::pace::draw;
 use crate::plan::Schedule;
-use crate::protocol::ws_handshake;
+use crate::protocol::ws_handshake::{self, Accepted};
 use crate::swarm::{ConnId, Order, Orders};
 use crate::time::Nanos;
 use alloc::vec::Vec;
@@ -168,18 +168,23 @@ impl LoadSwarm {
         } else {
             bytes
         };
-        match ws_handshake::verify(whole, nonce, &self.shard.plan.subprotocols) {
+        let plan = &self.shard.plan;
+        let (subprotocols, offer) = (&plan.subprotocols, plan.compress.as_ref());
+        match ws_handshake::verify_offer(whole, nonce, subprotocols, offer) {
             Ok(None) => {
                 let kept = if held.is_empty() { bytes.to_vec() } else { held };
                 self.conns[id.slot as usize].flags |= IN_PARTS;
                 self.parts.insert(id.slot, kept);
             }
-            Ok(Some(head)) => {
+            Ok(Some(Accepted { head, deflate })) => {
                 self.owe_request(id);
                 let c = &mut self.conns[id.slot as usize];
                 c.flags &= !IN_PARTS;
                 let took = now - c.since;
                 self.snapshot.latencies.upgrade.record(took);
+                if let Some(agreed) = deflate {
+                    self.agree_to_compress(id.slot, agreed);
+                }
                 self.opened(now, id, orders);
                 if whole.len() > head {
                     self.frames(now, id, &whole[head..], orders);

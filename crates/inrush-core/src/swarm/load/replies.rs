@@ -61,10 +61,15 @@ impl LoadSwarm {
             }
             match c.rx.next(Role::Client, &mut bytes) {
                 Ok(None) => return,
-                Ok(Some(Event::Data { text, bytes: got, start, end, .. })) => {
+                Ok(Some(Event::Data { text, bytes: got, start, end, compressed, .. })) => {
+                    let (at, open, behind) = (0, c.state == State::Open, bytes);
+                    let piece = Piece { at, bytes: got, text, start, end, behind, compressed };
+                    if compressed && open {
+                        self.compressed_piece(now, id, piece, orders);
+                        continue;
+                    }
                     self.snapshot.counts.received_bytes += got.len() as u64;
-                    if c.state == State::Open {
-                        let piece = Piece { at: 0, bytes: got, text, start, end, behind: bytes };
+                    if open {
                         self.message(now, id, read, piece, orders);
                     }
                 }
@@ -122,7 +127,7 @@ impl LoadSwarm {
 
     /// Takes in a piece of a WebSocket message, which came with this read.
     #[inline]
-    fn message(
+    pub(super) fn message(
         &mut self,
         now: Nanos,
         id: ConnId,

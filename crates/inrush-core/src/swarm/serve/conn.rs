@@ -84,6 +84,8 @@ pub(super) enum Flag {
     Unread = 128,
     /// FIN went out.
     HalfClosed = 256,
+    /// Messages may be compressed: it was agreed.
+    Deflate = 4096,
     /// A fault that happens once per connection has happened.
     Spent = 512,
 }

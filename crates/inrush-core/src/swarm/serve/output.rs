@@ -155,6 +155,7 @@ impl ServeSwarm {
         if let Some(rare) = self.rare.remove(&slot) {
             self.kept -= rare.bytes();
         }
+        self.compressed.forget(slot);
         self.wheel.clear(slot);
     }
 

@@ -58,15 +58,18 @@ impl ServeSwarm {
                 self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::NoUpgrade));
                 self.refuse(now, slot, 426, UPGRADE_REQUIRED, orders);
             }
-            Asked::Upgrade { key, subprotocols, len, .. } => {
+            Asked::Upgrade { key, subprotocols, deflate, len, .. } => {
                 if self.disturbed(now, slot, bytes, orders) {
                     return;
                 }
                 let subprotocol = subprotocols.and_then(handshake::first_offered);
                 self.say(now, slot, orders, |out| {
-                    handshake::render_answer(key, subprotocol, out);
+                    handshake::render_answer(key, subprotocol, deflate, out);
                 });
                 if self.conn(slot).ending == Ending::None {
+                    if let Some(agreed) = deflate {
+                        self.agree_to_compress(slot, agreed);
+                    }
                     self.enter_ws(now, slot, &bytes[len..], orders);
                 }
             }

@@ -5,7 +5,7 @@ use super::conn::{Ending, Flag, Rare, State};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::fault::Kind;
 use crate::plan::Mode;
-use crate::protocol::ws_frame::{self, Event, Role, opcode};
+use crate::protocol::ws_frame::{self, COMPRESSED, Event, Role, opcode};
 use crate::swarm::Orders;
 use crate::time::Nanos;
 use alloc::vec::Vec;
@@ -40,15 +40,19 @@ impl ServeSwarm {
         match event {
             // After our own Close no message is answered (RFC 6455 §5.5.1).
             Event::Data { .. } if self.conn(slot).state == State::Parting => {}
-            Event::Data { text, bytes, start, end, mask, offset, .. } => {
+            Event::Data { text, bytes, start, end, compressed, mask, offset } => {
                 self.counts.received_bytes += bytes.len() as u64;
                 self.counts.received += u64::from(end);
                 if start {
                     self.conn(slot).set(Flag::Text, text);
                 }
                 if self.plan.mode == Mode::Echo {
-                    let piece = Piece { bytes, mask, offset };
-                    self.piece(now, slot, piece, start && end, end, orders);
+                    let (piece, whole) = (Piece { bytes, mask, offset }, start && end);
+                    if compressed {
+                        self.compressed_piece(now, slot, piece, whole, end, orders);
+                    } else {
+                        self.piece(now, slot, piece, whole, end, orders);
+                    }
                 }
                 if end {
                     self.close_after_message(now, slot, orders);
@@ -76,7 +80,7 @@ impl ServeSwarm {
         let text = self.conn(slot).has(Flag::Text);
         let kind = if text { opcode::TEXT } else { opcode::BINARY };
         if !whole {
-            if let Some(message) = self.gather(now, slot, piece, end, orders) {
+            if let Some(message) = self.gather(now, slot, piece, text, end, orders) {
                 self.reply(now, slot, kind, &message, orders);
             }
             return;
@@ -95,11 +99,12 @@ impl ServeSwarm {
 
     /// The message once its last piece has come. Text is refused at its first wrong byte, however
     /// much of it is still to come.
-    fn gather(
+    pub(super) fn gather(
         &mut self,
         now: Nanos,
         slot: u32,
         piece: Piece<'_>,
+        text: bool,
         end: bool,
         orders: &mut Orders,
     ) -> Option<Vec<u8>> {
@@ -113,7 +118,6 @@ impl ServeSwarm {
             self.say_and_end(now, slot, code::TRY_AGAIN_LATER, orders);
             return None;
         }
-        let text = self.conn(slot).has(Flag::Text);
         let valid = self.with_rare(slot, |rare| {
             let from = rare.parts.len();
             piece.unmask(&mut rare.parts);
@@ -147,6 +151,12 @@ impl ServeSwarm {
             return self.commit();
         }
         let corrupted = deed.corrupted && !payload.is_empty();
+        self.counts.sent_bytes += payload.len() as u64;
+        let packed = self.compressed_reply(slot, payload, corrupted);
+        let (kind, payload, flipped) = match &packed {
+            Some(packed) => (kind | COMPRESSED, packed.as_slice(), false),
+            None => (kind, payload, corrupted),
+        };
         let interleaved = deed.interleaved && framed && !payload.is_empty();
         let render = |out: &mut Vec<u8>| {
             if framed {
@@ -162,13 +172,12 @@ impl ServeSwarm {
             }
             // The last byte lies beyond the tag of a tagged message, and in UTF-8 it is ASCII or a
             // continuation byte: both stay what they are when their lowest bit turns.
-            if let Some(last) = out.last_mut().filter(|_| corrupted) {
+            if let Some(last) = out.last_mut().filter(|_| flipped) {
                 *last ^= 1;
             }
         };
         self.counts.faults += u64::from(corrupted) + u64::from(interleaved);
         self.counts.sent += 1;
-        self.counts.sent_bytes += payload.len() as u64;
         let halved = |k| matches!(k, Kind::CloseMidWrite | Kind::RstMidWrite);
         if let Some(fault) = self.fault(slot, halved) {
             self.commit();
@@ -280,7 +289,13 @@ impl ServeSwarm {
     }
 
     /// The peer broke the protocol: it is told how, and no more of it is read as frames.
-    fn violated(&mut self, now: Nanos, slot: u32, error: ProtocolError, orders: &mut Orders) {
+    pub(super) fn violated(
+        &mut self,
+        now: Nanos,
+        slot: u32,
+        error: ProtocolError,
+        orders: &mut Orders,
+    ) {
         if self.conn(slot).state == State::Parting {
             return self.end(now, slot, Ending::Half);
         }
@@ -296,14 +311,14 @@ impl ServeSwarm {
 
 /// Bytes of a payload as they came.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+pub(super) struct Piece<'a> {
     bytes: &'a [u8],
     mask: [u8; 4],
     offset: u32,
 }
 
 impl Piece<'_> {
-    fn unmask(self, out: &mut Vec<u8>) {
+    pub(super) fn unmask(self, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(self.bytes);
         ws_frame::apply_mask(&mut out[from..], self.mask, self.offset);

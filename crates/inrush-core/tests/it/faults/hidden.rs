@@ -69,7 +69,7 @@ fn a_reason_that_lay_unread_when_a_write_failed_is_the_reason() {
         if upgraded {
             let Asked::Upgrade { key, .. } = read_request(&orders.bytes) else { panic!() };
             let (key, mut answer) = (key.to_vec(), Vec::new());
-            render_answer(&key, None, &mut answer);
+            render_answer(&key, None, None, &mut answer);
             swarm.handle(ms(3), id, Input::Bytes(&answer), &mut orders);
         }
         let mut tell = |input| swarm.handle(ms(4), id, input, &mut orders);

@@ -188,7 +188,7 @@ impl Guest {
                 }
             }
             Act::Accept => {
-                render_answer(&self.key, None, &mut self.unsaid);
+                render_answer(&self.key, None, None, &mut self.unsaid);
                 true
             }
             Act::Say(bytes) => {

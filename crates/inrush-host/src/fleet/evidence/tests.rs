@@ -39,6 +39,7 @@ fn plan(address: SocketAddr) -> Plan {
         timeouts: Timeouts { connect: second, handshake: second, reply: second },
         headers: vec![],
         subprotocols: vec![],
+        compress: None,
         tls: TlsClient::default(),
         nodelay: true,
         sndbuf_bytes: None,

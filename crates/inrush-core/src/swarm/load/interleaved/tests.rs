@@ -61,7 +61,8 @@ fn judge(known: &Known<'_>, stream: &[u8], read: usize) -> Option<(usize, Verdic
             }
             let room = TAG.saturating_sub(at).min(got.len());
             head.extend_from_slice(&got[..room]);
-            let piece = Piece { at, bytes: got, text: true, start: at == 0, end, behind: bytes };
+            let piece = Piece { text: true, ..Piece::of_stream(got, end) };
+            let piece = Piece { at, start: at == 0, behind: bytes, ..piece };
             at += got.len();
             if let Some(mut inner) = begun(known, &head, piece, rx) {
                 let verdict = match inner.feed(known, &got[inner.offset - piece.at..]) {

@@ -1,0 +1,164 @@
+//! Messages of connections whose server has agreed to compress (RFC 7692). Between two messages
+//! nothing is kept of a connection but what its next ones may refer to, as far as they may.
+
+use super::conn::DEFLATE;
+use super::incoming::{Breach, Piece};
+use super::messages::{TAG, tag};
+use super::{LoadSwarm, State};
+use crate::failure::ProtocolError;
+use crate::protocol::ws_deflate::{Agreed, Compressor, Decompressor, MESSAGE_BYTES, Window};
+use crate::protocol::ws_frame::COMPRESSED;
+use crate::swarm::{ConnId, Orders};
+use crate::time::Nanos;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// Bytes of unfinished messages of all connections of a worker.
+const KEPT_BYTES: usize = 256 << 20;
+
+/// What compression needs, by slot; nothing of connections without it.
+#[derive(Debug, Default)]
+pub(super) struct Compressed {
+    compressor: Compressor,
+    decompressor: Decompressor,
+    contexts: BTreeMap<u32, Context>,
+    /// Bytes of parts.
+    kept: usize,
+    /// Reused: a message, and its payload.
+    message: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Context {
+    /// Base-2 logarithm of our window.
+    bits: u8,
+    /// What we said, if our messages refer to it,
+    said: Option<Window>,
+    /// and what the server said, if its do.
+    heard: Option<Window>,
+    /// A message that comes in pieces.
+    parts: Vec<u8>,
+}
+
+impl Compressed {
+    /// The connection is gone.
+    pub(super) fn forget(&mut self, slot: u32) {
+        if let Some(context) = self.contexts.remove(&slot) {
+            self.kept -= context.parts.len();
+        }
+    }
+
+    /// The payload of a message that comes in pieces, once it is whole.
+    fn gather(&mut self, slot: u32, piece: Piece<'_>) -> Result<Option<Vec<u8>>, ProtocolError> {
+        let Some(context) = self.contexts.get_mut(&slot) else { return Ok(None) };
+        let more = piece.bytes.len();
+        if context.parts.len() + more > MESSAGE_BYTES || self.kept + more > KEPT_BYTES {
+            return Err(ProtocolError::TooBig);
+        }
+        context.parts.extend_from_slice(piece.bytes);
+        self.kept += more;
+        if !piece.end {
+            return Ok(None);
+        }
+        let whole = core::mem::take(&mut context.parts);
+        self.kept -= whole.len();
+        Ok(Some(whole))
+    }
+}
+
+impl LoadSwarm {
+    /// Its server will understand compressed messages, and may send such.
+    pub(super) fn agree_to_compress(&mut self, slot: u32, agreed: Agreed) {
+        let c = &mut self.conns[slot as usize];
+        c.flags |= DEFLATE;
+        c.rx.allow_compressed();
+        self.snapshot.counts.compressed += 1;
+        let context = Context {
+            bits: agreed.client_bits,
+            said: agreed.client_takes_over.then(|| Window::new(agreed.client_bits)),
+            heard: agreed.server_takes_over.then(|| Window::new(agreed.server_bits)),
+            parts: Vec::new(),
+        };
+        self.compressed.contexts.insert(slot, context);
+    }
+
+    /// Writes our message, compressed.
+    #[cold]
+    pub(super) fn compress_message(&mut self, id: ConnId, seq: u32, orders: &mut Orders) {
+        let number = self.shard.number(id.slot);
+        let mut message = core::mem::take(&mut self.compressed.message);
+        message.clear();
+        message.extend_from_slice(&self.payload);
+        if self.tagged {
+            message[..TAG].copy_from_slice(&tag(number, seq));
+        }
+        self.put_compressed(id, self.opcode, &message, seq, orders);
+        self.compressed.message = message;
+    }
+
+    /// Writes any message, compressed. What the socket does not take of it is kept: once it refers
+    /// to others it cannot be rendered again.
+    #[cold]
+    pub(super) fn put_compressed(
+        &mut self,
+        id: ConnId,
+        op: u8,
+        message: &[u8],
+        seq: u32,
+        orders: &mut Orders,
+    ) {
+        let Compressed { compressor, contexts, payload, .. } = &mut self.compressed;
+        let Some(context) = contexts.get_mut(&id.slot) else { return };
+        let mut payload = core::mem::take(payload);
+        payload.clear();
+        compressor.compress(context.bits, context.said.as_mut(), message, &mut payload);
+        self.put_frame(id, op | COMPRESSED, &payload, seq, orders);
+        self.compressed.payload = payload;
+    }
+
+    /// Takes in a piece of a compressed message; what it says is taken in when it is whole, like
+    /// that of any other, piece by piece, so that its length costs no memory.
+    #[cold]
+    pub(super) fn compressed_piece(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        piece: Piece<'_>,
+        orders: &mut Orders,
+    ) {
+        let gathered;
+        let payload = if piece.is_whole() {
+            piece.bytes
+        } else {
+            match self.compressed.gather(id.slot, piece) {
+                Ok(None) => return,
+                Ok(Some(whole)) => {
+                    gathered = whole;
+                    &gathered
+                }
+                Err(error) => {
+                    return self.violated(now, id, Breach::told(error, piece.bytes), orders);
+                }
+            }
+        };
+        let Compressed { decompressor, contexts, .. } = &mut self.compressed;
+        let Some(context) = contexts.get_mut(&id.slot) else { return };
+        let mut heard = context.heard.take();
+        let mut decompressor = core::mem::take(decompressor);
+        let said = decompressor.decompress(heard.as_mut(), payload, MESSAGE_BYTES, |got| {
+            self.snapshot.counts.received_bytes += got.bytes.len() as u64;
+            let (bytes, start, end) = (got.bytes, got.start, got.end);
+            self.message(now, id, &[], Piece { bytes, start, end, behind: &[], ..piece }, orders);
+            self.conns[id.slot as usize].state == State::Open
+        });
+        self.compressed.decompressor = decompressor;
+        if let Some(context) = self.compressed.contexts.get_mut(&id.slot) {
+            context.heard = heard;
+        }
+        if let Err(error) = said {
+            self.violated(now, id, Breach::told(error, payload), orders);
+        }
+    }
+}
