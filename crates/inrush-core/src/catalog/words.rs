@@ -98,7 +98,9 @@ pub(super) fn again_with(plan: &Plan, connections: u64, flags: &str) -> String {
     let changed = |flag: &str| named(flag) || trust && matches!(flag, "--cacert" | "--insecure");
     let mut out = format!("inrush run{} -c {connections}", targets(plan));
     for (flag, value) in asked(plan).into_iter().filter(|(flag, _)| !changed(flag)) {
-        out.push_str(&format!(" {flag} {value}"));
+        // A value that begins so belongs to its flag, which has a meaning without one.
+        let space = if value.starts_with('=') { "" } else { " " };
+        out.push_str(&format!(" {flag}{space}{value}"));
         out.truncate(out.trim_end().len());
     }
     if !flags.is_empty() {
@@ -202,6 +204,14 @@ fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
     }
     for name in &plan.subprotocols {
         add(true, "--subprotocol", quoted(name));
+    }
+    if let Some(offer) = &plan.compress {
+        // Parameters of a flag are the offer without the extension's name.
+        let offer = offer.to_string();
+        let parameters: Vec<_> = offer.split("; ").skip(1).collect();
+        let some = !parameters.is_empty();
+        let value = if some { format!("={}", parameters.join(",")) } else { String::new() };
+        add(true, "--compress", value);
     }
     if let Some((low, high)) = plan.lifetime {
         let one = low == high;

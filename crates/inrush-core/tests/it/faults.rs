@@ -37,6 +37,11 @@ fn faulty(kind: Kind, select: Select) -> Serve {
     Serve { faults: vec![Fault { kind, select }], ..echo() }
 }
 
+/// An echo server with these faults on address 1.
+pub(crate) fn serve_echo(world: &mut World, faults: Vec<Fault>) -> Pid {
+    serve(world, Serve { faults, ..echo() })
+}
+
 /// The real server on address 1.
 fn serve(world: &mut World, plan: Serve) -> Pid {
     world.serve(address(1), 4_096, plan)

@@ -8,6 +8,7 @@
     reason = "a model that cannot go on is a failed test; its numbers are small"
 )]
 
+mod compressing;
 mod faults;
 mod frames;
 mod handshakes;

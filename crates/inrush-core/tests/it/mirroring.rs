@@ -4,6 +4,7 @@
 use crate::world::plan;
 use inrush_core::failure::{Look, Outcome, ProtocolError};
 use inrush_core::plan::{Expect, Frame, Payload, Plan, Rate, Schedule, Scheme, Shard};
+use inrush_core::protocol::ws_deflate::Agreed;
 use inrush_core::protocol::ws_frame::{Decoder, Event, Role, apply_mask, put_head};
 use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
 use inrush_core::swarm::load::LoadSwarm;
@@ -12,13 +13,13 @@ use inrush_core::time::Nanos;
 use proptest::prelude::*;
 
 /// One connection of a swarm, and the host's part of it.
-struct Client {
-    swarm: LoadSwarm,
+pub(crate) struct Client {
+    pub(crate) swarm: LoadSwarm,
     id: ConnId,
     now: Nanos,
     /// Bytes the socket takes before it is full.
-    room: usize,
-    wrote: Vec<u8>,
+    pub(crate) room: usize,
+    pub(crate) wrote: Vec<u8>,
     reading: bool,
     closed: bool,
 }
@@ -26,6 +27,15 @@ struct Client {
 impl Client {
     /// Open, with nothing said yet.
     fn open(expect: Expect, change: impl Fn(&mut Plan)) -> Self {
+        Self::agreed(expect, None, change)
+    }
+
+    /// The same with a server that has agreed to compress.
+    pub(crate) fn agreed(
+        expect: Expect,
+        deflate: Option<Agreed>,
+        change: impl Fn(&mut Plan),
+    ) -> Self {
         let mut plan = plan(Scheme::Ws, 1);
         plan.connect_rate = Rate::Max;
         plan.messages.expect = expect;
@@ -41,7 +51,7 @@ impl Client {
         let request = std::mem::take(&mut client.wrote);
         let Asked::Upgrade { key, .. } = read_request(&request) else { panic!("{request:?}") };
         let mut answer = Vec::new();
-        render_answer(key, None, None, &mut answer);
+        render_answer(key, None, deflate, &mut answer);
         client.input(Input::Bytes(&answer));
         client
     }
@@ -50,13 +60,13 @@ impl Client {
         Self::open(Expect::Mirror, |_| {})
     }
 
-    fn input(&mut self, input: Input<'_>) {
+    pub(crate) fn input(&mut self, input: Input<'_>) {
         let mut orders = Orders::default();
         self.swarm.handle(self.now, self.id, input, &mut orders);
         self.carry_out(orders);
     }
 
-    fn carry_out(&mut self, mut orders: Orders) {
+    pub(crate) fn carry_out(&mut self, mut orders: Orders) {
         while !orders.list.is_empty() {
             let mut next = Orders::default();
             for order in std::mem::take(&mut orders.list) {
@@ -84,7 +94,7 @@ impl Client {
         }
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
         if !self.closed {
             self.input(Input::Bytes(bytes));
         }
@@ -111,25 +121,25 @@ impl Client {
         frames
     }
 
-    fn counts(&mut self) -> (u64, u64, u64) {
+    pub(crate) fn counts(&mut self) -> (u64, u64, u64) {
         let counts = &self.swarm.snapshot(self.now).counts;
         (counts.finished, counts.failed, counts.close_unanswered)
     }
 
-    fn outcome(&mut self) -> Option<Outcome> {
+    pub(crate) fn outcome(&mut self) -> Option<Outcome> {
         let rows = &self.swarm.snapshot(self.now).tally.rows;
         rows.first().map(|row| row.key.signature.outcome)
     }
 }
 
-fn unmasked(bytes: &[u8], mask: [u8; 4], offset: u32) -> Vec<u8> {
+pub(crate) fn unmasked(bytes: &[u8], mask: [u8; 4], offset: u32) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     apply_mask(&mut bytes, mask, offset);
     bytes
 }
 
 /// A server's frame.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     put_head(&mut out, first, payload.len(), None);
     out.extend_from_slice(payload);

@@ -232,6 +232,7 @@ impl RunArgs {
             },
             headers: self.headers(ws)?,
             subprotocols: self.subprotocols()?,
+            compress: self.compress,
             tls: self.tls_client(built_in)?,
             nodelay: self.nodelay,
             sndbuf_bytes: self.sndbuf,
@@ -350,9 +351,9 @@ impl RunArgs {
             }
             headers.push(("Authorization".into(), format!("Basic {}", STANDARD.encode(userinfo))));
         }
-        let none = headers.is_empty() && self.subprotocol.is_empty();
+        let none = headers.is_empty() && self.subprotocol.is_empty() && self.compress.is_none();
         if !(ws || none) {
-            let message = "headers and subprotocols need a ws:// target";
+            let message = "headers, subprotocols and --compress need a ws:// target";
             return Err(CliError::usage(message, "leave them out, or write ws://"));
         }
         if headers.len() > HEADERS {

@@ -106,8 +106,30 @@ fn headers_are_checked_and_a_host_header_is_the_targets() {
     refused(&["ws://h/", "-H", "a b: c"], "no header name");
     refused(&["ws://h/", "--subprotocol", "a, b"], "subprotocol");
     refused(&["tcp://h:1", "-H", "X: y"], "need a ws://");
+    refused(&["tcp://h:1", "--compress"], "need a ws://");
     refused(&["ws://a@h/", "ws://b@h/"], "different users");
     refused(&["ws://a@h/", "-H", "authorization: x"], "who is connecting");
+}
+
+#[test]
+fn compression_is_offered_as_by_browsers_or_with_its_parameters() {
+    let check = |line: &[&str], expected: Option<&str>| {
+        let offer = draft_plan(line).compress.map(|offer| offer.to_string());
+        assert_eq!(offer.as_deref(), expected, "{line:?}");
+    };
+    let browsers = "permessage-deflate; client_max_window_bits";
+    check(&["ws://h/"], None);
+    check(&["--compress", "ws://h/"], Some(browsers));
+    check(&["--compress=on"], Some(browsers));
+    check(&["--compress="], Some("permessage-deflate"));
+    let two = "--compress=server_no_context_takeover,client_max_window_bits=9";
+    let expected = "permessage-deflate; server_no_context_takeover; client_max_window_bits=9";
+    check(&[two], Some(expected));
+    for wrong in ["yes", "a,b", "server_max_window_bits", "server_max_window_bits=7"] {
+        let line = ["inrush".to_owned(), "run".into(), format!("--compress={wrong}")];
+        let line = line.iter().map(Into::into);
+        assert!(matches!(parse(line), Err(CliError::Usage(problem)) if problem.exit_code == 2));
+    }
 }
 
 #[test]

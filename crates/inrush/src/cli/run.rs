@@ -7,6 +7,7 @@ use crate::cli::units;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use inrush_core::plan::{Ending, Expect, Frame, Rate, Reconnect, Schedule, Scheme};
+use inrush_core::protocol::ws_deflate::Offer;
 use inrush_core::threshold::Threshold;
 use inrush_core::time::Nanos;
 use std::path::PathBuf;
@@ -118,6 +119,15 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     #[arg(help_heading = "WebSocket", env = "INRUSH_SUBPROTOCOL", hide_env_values = true)]
     pub(crate) subprotocol: Vec<String>,
+    /// Offer compression as browsers do, or with these parameters of permessage-deflate
+    ///
+    /// Where the server agrees, messages go and are understood compressed. Each connection then
+    /// keeps what later messages may refer to: of each direction its own bytes, at most 32 KiB.
+    /// --compress=server_no_context_takeover,client_no_context_takeover keeps nothing.
+    #[arg(long, value_name = "PARAMETERS", value_parser = units::deflate_offer)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    #[arg(help_heading = "WebSocket", env = "INRUSH_COMPRESS", hide_env_values = true)]
+    pub(crate) compress: Option<Offer>,
     /// Origin header of the upgrade request
     #[arg(long, value_name = "URL", hide_short_help = true)]
     #[arg(help_heading = "WebSocket", env = "INRUSH_ORIGIN", hide_env_values = true)]

@@ -2,6 +2,7 @@
 //! limits, rates as schedules.
 
 use inrush_core::plan::{Rate, Schedule};
+use inrush_core::protocol::ws_deflate::{Offer, OfferError};
 use inrush_core::time::Nanos;
 use inrush_core::units::{self, UnitError};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -46,6 +47,25 @@ pub(crate) fn message_size(text: &str) -> Result<u32, UnitError> {
         size if size > MESSAGE_LIMIT => wrong("too large", "write at most 16MiB"),
         size => u32::try_from(size).or_else(|_| wrong("too large", "write at most 16MiB")),
     }
+}
+
+/// Parameters of permessage-deflate, with commas or semicolons between; `on`: as browsers offer it.
+pub(crate) fn deflate_offer(text: &str) -> Result<Offer, UnitError> {
+    if text == "on" {
+        return Ok(Offer::of_browsers());
+    }
+    Offer::parse(&text.replace(',', ";")).or_else(|error| match error {
+        OfferError::Unknown => wrong(
+            "no such parameter of permessage-deflate",
+            "RFC 7692 section 7.1 knows {server,client}_no_context_takeover and \
+             {server,client}_max_window_bits",
+        ),
+        OfferError::Twice => wrong("a parameter is there twice", "leave one of them out"),
+        OfferError::Value => wrong(
+            "a parameter with a wrong value, or without one",
+            "window bits are 8 to 15; other parameters have no value",
+        ),
+    })
 }
 
 /// SIZE of a socket buffer, as setsockopt() takes it.

@@ -31,6 +31,9 @@ pub(crate) struct Document<'a> {
     /// Only of a run that shook hands.
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<Tls>,
+    /// Only of a run that offered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compression: Option<Compression>,
     messages: Messages,
     client: Client<'a>,
     kernel: Kernel<'a>,
@@ -58,6 +61,12 @@ struct Run<'a> {
 struct Tls {
     handshakes_full: u64,
     handshakes_resumed: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Compression {
+    offer: String,
+    agreed_connections: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -219,6 +228,10 @@ pub(crate) fn document(report: &Report) -> Document<'_> {
         failures: failures::failures(report),
         latency: latency::latencies(report),
         tls: tls(report),
+        compression: report.plan.compress.map(|offer| Compression {
+            offer: offer.to_string(),
+            agreed_connections: report.totals.counts.compressed,
+        }),
         messages: messages(report),
         client: client(report),
         kernel: kernel(report),

@@ -258,6 +258,7 @@ fn breaches_are_told_with_their_code() {
         assert_eq!(close_code(&expected.to_be_bytes()), Ok(expected));
     };
     check(ProtocolError::Utf8, 1007);
+    check(ProtocolError::Deflate, 1007);
     check(ProtocolError::TooBig, 1009);
     check(ProtocolError::Reserved, 1002);
     check(ProtocolError::Interleaved, 1002);

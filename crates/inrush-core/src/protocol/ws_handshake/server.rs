@@ -173,7 +173,7 @@ mod tests {
     use crate::failure::ProtocolError;
     use crate::protocol::ws_deflate::Offer;
     use crate::protocol::ws_handshake::{
-        Answer, Request, body_of, content_length, verify, verify_offer,
+        Accepted, Request, body_of, content_length, verify, verify_offer,
     };
     use alloc::string::String;
 
@@ -230,7 +230,7 @@ mod tests {
         assert!(text.ends_with(line), "{text}");
         let offer = Offer::parse("server_max_window_bits=10").unwrap();
         let verdict = verify_offer(&answer, NONCE, &[], Some(&offer)).unwrap().unwrap();
-        assert_eq!(verdict, Answer { head: answer.len(), deflate });
+        assert_eq!(verdict, Accepted { head: answer.len(), deflate });
     }
 
     #[test]

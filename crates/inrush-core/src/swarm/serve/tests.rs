@@ -1,6 +1,7 @@
 //! Drives a server as plain data: a host of numbers carries out its orders.
 
 mod accepting;
+mod compressing;
 mod echoing;
 mod misbehaving;
 mod upgrading;

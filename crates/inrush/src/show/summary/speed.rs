@@ -14,6 +14,7 @@ const TRUST: &str = "1 ms";
 pub(super) fn render(report: &Report, page: &mut Page) {
     latencies(report, page);
     tls_handshakes(report, page);
+    compression(report, page);
     handshake_limits(report, page);
     messages(report, page);
     this_host(report, page);
@@ -78,6 +79,17 @@ fn tls_handshakes(report: &Report, page: &mut Page) {
         "           ",
         &format!("full hand-shakes {full} · resumed {resumed}"),
     );
+    page.blank();
+}
+
+fn compression(report: &Report, page: &mut Page) {
+    if report.plan.compress.is_none() {
+        return;
+    }
+    let counts = &report.totals.counts;
+    let (agreed, opened) = (number::count(counts.compressed), number::count(counts.opened));
+    let text = format!("agreed with {agreed} of {opened} opened connections");
+    page.wrap("COMPRESSION  ", "             ", &text);
     page.blank();
 }
 
