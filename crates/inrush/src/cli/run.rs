@@ -124,8 +124,9 @@ pub(crate) struct RunArgs {
     /// Where the server agrees, messages go and are understood compressed. Each connection then
     /// keeps what later messages may refer to: of each direction its own bytes, at most 32 KiB.
     /// --compress=server_no_context_takeover,client_no_context_takeover keeps nothing.
-    #[arg(long, value_name = "PARAMETERS", value_parser = units::deflate_offer)]
+    #[arg(long, value_name = "PARAMS", value_parser = units::deflate_offer)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    #[arg(hide_short_help = true)]
     #[arg(help_heading = "WebSocket", env = "INRUSH_COMPRESS", hide_env_values = true)]
     pub(crate) compress: Option<Offer>,
     /// Origin header of the upgrade request

@@ -2,6 +2,7 @@
 //! exact counts, and that the healthy connections of the same run are unharmed.
 
 mod builtin;
+mod compressed;
 mod descriptors;
 mod handshake;
 mod healthy;

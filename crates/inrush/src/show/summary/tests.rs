@@ -42,6 +42,18 @@ fn lines_fit_and_hold_no_escape_and_no_nan() {
 }
 
 #[test]
+fn how_many_connections_agreed_to_compress_is_one_line() {
+    let (_, mut report) = fixture::all().into_iter().next().unwrap();
+    assert!(!render(&report, 80, false).contains("COMPRESSION"));
+    report.plan.compress = Some(inrush_core::protocol::ws_deflate::Offer::of_browsers());
+    report.totals.counts.opened = 2_000;
+    report.totals.counts.compressed = 1_999;
+    let expected = "\nCOMPRESSION  agreed with 1,999 of 2,000 opened connections\n";
+    let text = render(&report, 80, false);
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
 fn numbers_that_are_none_are_never_shown() {
     let check = |text: &str, name: &str| {
         for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
