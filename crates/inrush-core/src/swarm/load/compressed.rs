@@ -10,9 +10,12 @@ use crate::protocol::ws_deflate::{Agreed, Compressor, Decompressor, MESSAGE_BYTE
 use crate::protocol::ws_frame::COMPRESSED;
 use crate::swarm::{ConnId, Orders};
 use crate::time::Nanos;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+/// The window when no smaller one was agreed.
+const ANY_BITS: u8 = 15;
 /// Bytes of unfinished messages of all connections of a worker.
 const KEPT_BYTES: usize = 256 << 20;
 
@@ -21,15 +24,17 @@ const KEPT_BYTES: usize = 256 << 20;
 pub(super) struct Compressed {
     compressor: Compressor,
     decompressor: Decompressor,
-    contexts: BTreeMap<u32, Context>,
-    /// Bytes of parts.
+    /// Of those that have one; boxed, because the nodes of a map are half empty.
+    contexts: BTreeMap<u32, Box<Context>>,
+    /// Messages that come in pieces, and their bytes.
+    parts: BTreeMap<u32, Vec<u8>>,
     kept: usize,
     /// Reused: a message, and its payload.
     message: Vec<u8>,
     payload: Vec<u8>,
 }
 
-/// One connection.
+/// What messages of one connection may refer to, if to anything.
 #[derive(Debug)]
 struct Context {
     /// Base-2 logarithm of our window.
@@ -38,31 +43,27 @@ struct Context {
     said: Option<Window>,
     /// and what the server said, if its do.
     heard: Option<Window>,
-    /// A message that comes in pieces.
-    parts: Vec<u8>,
 }
 
 impl Compressed {
     /// The connection is gone.
     pub(super) fn forget(&mut self, slot: u32) {
-        if let Some(context) = self.contexts.remove(&slot) {
-            self.kept -= context.parts.len();
-        }
+        self.contexts.remove(&slot);
+        self.kept -= self.parts.remove(&slot).map_or(0, |parts| parts.len());
     }
 
     /// The payload of a message that comes in pieces, once it is whole.
     fn gather(&mut self, slot: u32, piece: Piece<'_>) -> Result<Option<Vec<u8>>, ProtocolError> {
-        let Some(context) = self.contexts.get_mut(&slot) else { return Ok(None) };
-        let more = piece.bytes.len();
-        if context.parts.len() + more > MESSAGE_BYTES || self.kept + more > KEPT_BYTES {
+        let (parts, more) = (self.parts.entry(slot).or_default(), piece.bytes.len());
+        if parts.len() + more > MESSAGE_BYTES || self.kept + more > KEPT_BYTES {
             return Err(ProtocolError::TooBig);
         }
-        context.parts.extend_from_slice(piece.bytes);
+        parts.extend_from_slice(piece.bytes);
         self.kept += more;
         if !piece.end {
             return Ok(None);
         }
-        let whole = core::mem::take(&mut context.parts);
+        let whole = self.parts.remove(&slot).unwrap_or_default();
         self.kept -= whole.len();
         Ok(Some(whole))
     }
@@ -79,9 +80,11 @@ impl LoadSwarm {
             bits: agreed.client_bits,
             said: agreed.client_takes_over.then(|| Window::new(agreed.client_bits)),
             heard: agreed.server_takes_over.then(|| Window::new(agreed.server_bits)),
-            parts: Vec::new(),
         };
-        self.compressed.contexts.insert(slot, context);
+        let some = context.said.is_some() || context.heard.is_some() || context.bits < ANY_BITS;
+        if some {
+            self.compressed.contexts.insert(slot, Box::new(context));
+        }
     }
 
     /// Writes our message, compressed.
@@ -110,10 +113,13 @@ impl LoadSwarm {
         orders: &mut Orders,
     ) {
         let Compressed { compressor, contexts, payload, .. } = &mut self.compressed;
-        let Some(context) = contexts.get_mut(&id.slot) else { return };
+        let (bits, said) = match contexts.get_mut(&id.slot) {
+            Some(context) => (context.bits, context.said.as_mut()),
+            None => (ANY_BITS, None),
+        };
         let mut payload = core::mem::take(payload);
         payload.clear();
-        compressor.compress(context.bits, context.said.as_mut(), message, &mut payload);
+        compressor.compress(bits, said, message, &mut payload);
         self.put_frame(id, op | COMPRESSED, &payload, seq, orders);
         self.compressed.payload = payload;
     }
@@ -144,8 +150,7 @@ impl LoadSwarm {
             }
         };
         let Compressed { decompressor, contexts, .. } = &mut self.compressed;
-        let Some(context) = contexts.get_mut(&id.slot) else { return };
-        let mut heard = context.heard.take();
+        let mut heard = contexts.get_mut(&id.slot).and_then(|context| context.heard.take());
         let mut decompressor = core::mem::take(decompressor);
         let said = decompressor.decompress(heard.as_mut(), payload, MESSAGE_BYTES, |got| {
             self.snapshot.counts.received_bytes += got.bytes.len() as u64;
