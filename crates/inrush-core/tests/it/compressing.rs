@@ -58,7 +58,9 @@ type Spoken = (Vec<u8>, bool, Vec<prop::sample::Index>);
 fn spoken() -> impl Strategy<Value = Spoken> {
     let text = prop_oneof![
         4 => "[a-z]{0,80}".prop_map(String::into_bytes),
-        1 => (0_usize..20_000).prop_map(|length| b"so long ".iter().copied().cycle().take(length).collect()),
+        1 => (0_usize..20_000).prop_map(|length| {
+            b"so long ".iter().copied().cycle().take(length).collect()
+        }),
     ];
     (text, any::<bool>(), prop::collection::vec(any::<prop::sample::Index>(), 0..4))
 }

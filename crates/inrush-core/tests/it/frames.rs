@@ -267,8 +267,7 @@ proptest! {
     fn random_streams_are_judged_as_by_websocket_sans_io(
         wire in prop::collection::vec(prop_oneof![
             3 => prop::sample::select(
-                &[0x81_u8, 0x82, 0x01, 0x80, 0, 2, 0x88, 0x89, 0x7e, 0x7f, 0xfe, 0xff, 0x85, 0xc1, 0x42]
-                    [..],
+                &b"\x81\x82\x01\x80\x00\x02\x88\x89\x7e\x7f\xfe\xff\x85\xc1\x42"[..],
             ),
             1 => any::<u8>(),
         ], 0..60),

@@ -126,7 +126,8 @@ proptest! {
             prop_assert!(payload.starts_with(b"before"));
             let payload = &payload[6..];
             prop_assert!(&receiver.decompress(payload) == message);
-            let back = inflated(&mut own.0, takes_over.then_some(&mut own.1), payload, MESSAGE_BYTES);
+            let own_window = takes_over.then_some(&mut own.1);
+            let back = inflated(&mut own.0, own_window, payload, MESSAGE_BYTES);
             prop_assert!(back.as_ref() == Ok(message));
             prop_assert!(window.held() <= 1 << bits && own.1.held() <= 1 << bits);
         }
@@ -151,11 +152,14 @@ proptest! {
         garbage in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         let (mut codec, mut compressor) = (Decompressor::default(), Compressor::default());
-        let mut sides: Vec<_> =
-            (0..4).map(|_| (Sender::new(true), Window::new(15), Window::new(12), Receiver::new(12, true))).collect();
+        let side = |_| {
+            (Sender::new(true), Window::new(15), Window::new(12), Receiver::new(12, true))
+        };
+        let mut sides: Vec<_> = (0..4).map(side).collect();
         for (turn, (who, length)) in turns.into_iter().enumerate() {
             let side = &mut sides[who];
-            let message: Vec<u8> = (0..length).map(|i| (i * (who + 1) % 101).to_le_bytes()[0]).collect();
+            let byte = |i: usize| (i * (who + 1) % 101).to_le_bytes()[0];
+            let message: Vec<u8> = (0..length).map(byte).collect();
             let payload = side.0.compress(&message);
             let back = inflated(&mut codec, Some(&mut side.1), &payload, MESSAGE_BYTES);
             prop_assert!(back.as_ref() == Ok(&message), "{turn}");
