@@ -329,7 +329,7 @@ impl RunArgs {
             let message = format!("a ping carries at most {PING_BYTES} bytes, not {size}");
             return Err(CliError::usage(message, "-s 125B, or --frame binary"));
         }
-        if matches!(self.expect, ExpectArg::Reply | ExpectArg::Push) {
+        if !matches!(self.expect, ExpectArg::Echo | ExpectArg::None) {
             let message = "--frame ping is answered by pongs, which are echoes";
             return Err(CliError::usage(message, "--expect echo, or --expect none"));
         }

@@ -183,6 +183,8 @@ fn pings_are_small_and_for_websockets() {
     ping(&["ws://h/", "--message", &long], "at most 125 bytes, not 200");
     ping(&["ws://h/", "tcp://h:1"], "needs ws:// targets alone");
     ping(&["--scheme", "tcp"], "needs ws:// targets alone");
-    ping(&["ws://h/", "--expect", "push"], "answered by pongs");
+    for expect in ["reply", "push", "mirror"] {
+        ping(&["ws://h/", "--expect", expect], "answered by pongs");
+    }
     refused(&["tcp://h:1", "--ping-interval", "1s"], "--ping-interval needs a ws:// target");
 }

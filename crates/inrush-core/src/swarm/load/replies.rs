@@ -139,7 +139,7 @@ impl LoadSwarm {
             return;
         }
         // An echo is compared first: what equals our own text need not be validated.
-        let unknown = piece.text && self.shard.plan.messages.expect != Expect::Echo;
+        let unknown = piece.text && self.data_is != Expect::Echo;
         if unknown && !self.incoming.is_text(id.slot, piece) {
             let (error, said, left) = (ProtocolError::Utf8, piece.bytes, piece.behind);
             self.violated(now, id, Breach { error, said, read, left }, orders);

@@ -82,6 +82,13 @@ fn a_message_is_no_pong() {
     out.assert_causes(&[("server-not-answering", 20, Proven)]);
 }
 
+/// It is checked like any other all the same.
+#[test]
+fn a_message_beside_pongs_has_to_be_utf8() {
+    let out = scripted(&pinging(), &[Act::Say(b"\x81\x02\xff\xff".to_vec()), Act::Drain]);
+    out.assert_causes(&[("protocol-violation", 20, Proven)]);
+}
+
 #[test]
 fn idle_connections_are_kept_alive_and_their_pongs_measured() {
     let mut world = World::new(seed(62));
