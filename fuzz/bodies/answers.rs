@@ -5,6 +5,7 @@ use super::heads::{Head, Pipe};
 use inrush_core::failure::ProtocolError;
 use inrush_core::protocol::ws_handshake::{HEAD_BYTES, key, verify};
 use tungstenite::Error;
+use tungstenite::error::ProtocolError as Violation;
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::client::{ClientHandshake, Response};
 use tungstenite::handshake::machine::TryParse;
@@ -120,9 +121,9 @@ fn theirs(bytes: &[u8], offered: bool) -> Theirs {
         Err(HandshakeError::Failure(Error::Http(response))) => {
             Theirs::Status(response.status().as_u16())
         }
-        Err(HandshakeError::Failure(Error::Protocol(
-            tungstenite::error::ProtocolError::HandshakeIncomplete,
-        ))) => Theirs::More,
+        Err(HandshakeError::Failure(Error::Protocol(Violation::HandshakeIncomplete))) => {
+            Theirs::More
+        }
         Err(other) => Theirs::Refused(format!("{other:?}")),
     }
 }

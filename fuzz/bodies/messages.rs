@@ -39,8 +39,8 @@ pub enum Differs {
     /// We say it at the byte that shows it, tungstenite when it has the frame as a whole
     /// (RFC 6455 §10.7: invalid data may be refused at any time).
     Sooner,
-    /// A length that is not in its shortest form, or has its highest bit set (§5.2); tungstenite
-    /// takes both.
+    /// A length that is not in its shortest form, or has its highest bit set (§5.2): tungstenite
+    /// does not look. In a control frame every long form is one (§5.5).
     Length,
     /// A frame over its limit; we leave limits to who reads the messages (§10.4).
     Limit,
@@ -58,7 +58,9 @@ pub fn agree(role: Role, wire: &[u8], sizes: &[usize]) -> Option<Differs> {
     let differs = match (end, their_end) {
         (End::Open, Theirs::Open) | (End::Broken(..), Theirs::Broken) if same => return None,
         (End::Closed(ours), Theirs::Closed(theirs)) if same && ours == theirs => return None,
-        (End::Broken(ProtocolError::Length, _), _) if their_messages.starts_with(&messages) => {
+        (End::Broken(ProtocolError::Length | ProtocolError::ControlTooLong, _), _)
+            if their_messages.starts_with(&messages) =>
+        {
             Differs::Length
         }
         (End::Broken(_, frame), Theirs::Open) if same && frame >= whole_frames(wire) => {
@@ -85,7 +87,11 @@ fn ours(role: Role, mut wire: &[u8]) -> (Vec<Whole>, End) {
         let event = match decoder.next(role, &mut wire) {
             Ok(Some(event)) => event,
             Ok(None) => return (wholes, End::Open),
-            Err(error) => return (wholes, End::Broken(error, frame)),
+            Err(error) => {
+                let long_form = wire[0] & 0x7f > 125;
+                assert!(error != ProtocolError::ControlTooLong || long_form);
+                return (wholes, End::Broken(error, frame));
+            }
         };
         match event {
             Event::Data { text, bytes, end, mask, offset, .. } => {
@@ -126,7 +132,7 @@ fn theirs(role: Role, wire: &[u8], sizes: &[usize]) -> (Vec<Whole>, Theirs) {
         Role::Server => TheirRole::Server,
     };
     let config = WebSocketConfig::default()
-        .read_buffer_size(4_096)
+        .read_buffer_size(64)
         .max_message_size(None)
         .max_frame_size(Some(LIMIT));
     let mut socket = WebSocket::from_raw_socket(Pipe::new(wire, sizes), role, Some(config));

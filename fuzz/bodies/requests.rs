@@ -4,6 +4,7 @@
 use super::heads::{Head, Pipe};
 use inrush_core::protocol::ws_handshake::{Asked, HEAD_BYTES, read_request};
 use tungstenite::Error;
+use tungstenite::error::ProtocolError as Violation;
 use tungstenite::handshake::HandshakeError;
 use tungstenite::handshake::machine::TryParse;
 use tungstenite::handshake::server::{NoCallback, Request, ServerHandshake};
@@ -17,6 +18,8 @@ const THEIR_LIMIT: usize = 65_536;
 enum Theirs {
     More,
     Valid(usize),
+    /// A request, and then more.
+    Junk,
     Refused(String),
 }
 
@@ -37,6 +40,9 @@ pub enum Differs {
     /// `Sec-WebSocket-Key` and `Sec-WebSocket-Version` must not occur twice (§11.3.1, §11.3.5);
     /// tungstenite looks at the first one.
     Twice,
+    /// Frames that come before the answer. A client must wait for it (§4.1), but nothing says that a
+    /// server refuses what came too early; to tungstenite it is junk.
+    Early,
     /// A `Sec-WebSocket-Protocol` that is no text (§11.3.4: tokens); tungstenite does not look.
     Subprotocol,
 }
@@ -51,7 +57,12 @@ pub fn agree(bytes: &[u8]) -> Option<Differs> {
     let differs = match (ours, &theirs) {
         (Asked::More, Theirs::More) => return None,
         (Asked::Upgrade { len, .. }, Theirs::Valid(theirs)) if len == *theirs => return None,
-        (Asked::Bad | Asked::NotWebSocket { .. }, Theirs::Refused(_)) => return None,
+        (Asked::Bad | Asked::NotWebSocket { .. }, Theirs::Refused(_) | Theirs::Junk) => {
+            return None;
+        }
+        (Asked::Upgrade { len, .. }, Theirs::Junk) if len < bytes.len() => {
+            return agree(&bytes[..len]).or(Some(Differs::Early));
+        }
         (Asked::Bad, _) if over => Differs::Limit,
         (Asked::Upgrade { .. }, Theirs::Refused(_)) if !their_lists(&head) => Differs::List,
         (Asked::Upgrade { path, .. }, Theirs::Refused(_)) if path.parse::<Uri>().is_err() => {
@@ -99,9 +110,10 @@ fn theirs(bytes: &[u8]) -> Theirs {
             Ok(Some((length, _))) => Theirs::Valid(length),
             other => panic!("it was valid before: {other:?}"),
         },
-        Err(HandshakeError::Failure(Error::Protocol(
-            tungstenite::error::ProtocolError::HandshakeIncomplete,
-        ))) => Theirs::More,
+        Err(HandshakeError::Failure(Error::Protocol(Violation::HandshakeIncomplete))) => {
+            Theirs::More
+        }
+        Err(HandshakeError::Failure(Error::Protocol(Violation::JunkAfterRequest))) => Theirs::Junk,
         Err(other) => Theirs::Refused(format!("{other:?}")),
     }
 }
