@@ -11,15 +11,14 @@ use inrush_core::protocol::ws_handshake::{
 /// The nonce of the client whose answers are checked.
 pub const NONCE: [u8; 16] = *b"the sample nonce";
 
-/// The first byte says whether an answer or a request comes, and whether `chat` was offered. The
-/// second one is multiplied by 128: so many letters stand where the first zero byte is, because
+/// The first byte says whether an answer or a request comes, whether `chat` was offered, and
+/// whether the first zero byte stands for letters, 128 times as many as the second byte says:
 /// the limit of a head is longer than what a fuzzer likes to write.
 pub fn check(input: &[u8]) {
     let [how, letters, head @ ..] = input else { return };
     let mut bytes = head.to_vec();
-    if let Some(at) = head.iter().position(|byte| *byte == 0) {
-        let letters = std::iter::repeat_n(b'a', usize::from(*letters) << 7);
-        bytes.splice(at..=at, letters);
+    if let (true, Some(at)) = (how & 4 != 0, head.iter().position(|byte| *byte == 0)) {
+        bytes.splice(at..=at, std::iter::repeat_n(b'a', usize::from(*letters) << 7));
     }
     if how & 1 == 0 {
         let offered = how & 2 != 0;
@@ -38,8 +37,8 @@ pub fn offers(offered: bool) -> Vec<String> {
 
 /// Where an input is cut: everywhere near its beginning and end, and here and there between.
 fn cuts(length: usize) -> impl Iterator<Item = usize> {
-    let stride = length / 16 + 1;
-    (0..=length).filter(move |at| *at < 16 || at % stride == 0 || length - at < 8)
+    let stride = length / 8 + 1;
+    (0..=length).filter(move |at| *at < 9 || at % stride == 0 || length - at < 4)
 }
 
 /// What a client makes of these bytes.
