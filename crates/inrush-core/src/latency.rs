@@ -9,6 +9,11 @@ use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 const LOWEST_NS: u64 = 1_000;
 const HIGHEST_NS: u64 = 600_000_000_000;
+const DIGITS: u8 = 3;
+/// Length of a blob's head (HDR V2): cookie, length of the counts, offset, digits, bounds, ratio.
+const HEAD: usize = 40;
+/// What a blob begins with: V2, with words of 8 bytes.
+const COOKIE: [u8; 4] = 0x1c84_9313_u32.to_be_bytes();
 
 /// One distribution.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,15 +85,41 @@ impl Latency {
         if blob.is_empty() {
             return Some(Self::default());
         }
+        if !is_ours(blob) {
+            return None;
+        }
         let theirs: Histogram<u64> = Deserializer::new().deserialize(&mut { blob }).ok()?;
+        // The sum of all counts saturates there, and can no longer be what they add up to.
+        if theirs.is_empty() || theirs.len() == u64::MAX {
+            return None;
+        }
         let mut ours = fresh();
         ours.add(&theirs).ok()?;
         Some(Self(Some(ours)))
     }
 }
 
+/// Whether a blob has the head that ours have, and no count of 2^55 or more. The reader of
+/// histograms reserves what a head says, up to gigabytes, and cannot negate the lowest number.
+fn is_ours(blob: &[u8]) -> bool {
+    let Some((head, counts)) = blob.split_first_chunk::<HEAD>() else { return false };
+    let Ok(length) = u32::try_from(counts.len()) else { return false };
+    let mut expected = [0; HEAD];
+    expected[..4].copy_from_slice(&COOKIE);
+    expected[4..8].copy_from_slice(&length.to_be_bytes());
+    expected[15] = DIGITS;
+    expected[16..24].copy_from_slice(&LOWEST_NS.to_be_bytes());
+    expected[24..32].copy_from_slice(&HIGHEST_NS.to_be_bytes());
+    expected[32..].copy_from_slice(&1.0_f64.to_be_bytes());
+    // Seven bits to a byte, and the highest bit says that more follow.
+    let long = |number: &[u8]| number.iter().all(|byte| byte & 0x80 != 0);
+    *head == expected && !counts.windows(8).any(long)
+}
+
 fn fresh() -> Box<Histogram<u64>> {
-    Box::new(Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, 3).expect("the bounds are valid"))
+    Box::new(
+        Histogram::new_with_bounds(LOWEST_NS, HIGHEST_NS, DIGITS).expect("the bounds are valid"),
+    )
 }
 
 /// All distributions of a worker.
@@ -158,6 +189,40 @@ mod tests {
         assert_eq!(back.count(), 999);
         assert_eq!(back.quantile(0.99), latency.quantile(0.99));
         assert_eq!(Latency::from_blob(b"junk"), None);
+    }
+
+    #[test]
+    fn a_blob_of_anything_else_is_refused() {
+        let good = Latency::of(&[Nanos::from_millis(3)]).to_blob();
+        let check = |change: fn(&mut Vec<u8>)| {
+            let mut blob = good.clone();
+            change(&mut blob);
+            assert_eq!(Latency::from_blob(&blob), None, "{blob:x?}");
+        };
+        // 4 GiB of counts, five digits, up to 2^63: the reader would reserve them.
+        check(|blob| blob[4..8].fill(0xff));
+        check(|blob| blob[15] = 5);
+        check(|blob| blob[24] = 0x7f);
+        // The same format compressed: a kilobyte can be a megabyte.
+        check(|blob| blob[3] += 1);
+        check(|blob| blob.truncate(40));
+        check(|blob| blob[40..].fill(0));
+        let numbers = |blob: &mut Vec<u8>, numbers: &[u8]| {
+            blob.truncate(40);
+            blob.extend_from_slice(numbers);
+            blob[4..8].copy_from_slice(&u32::try_from(numbers.len()).unwrap().to_be_bytes());
+        };
+        // -2^63, and counts that add up to 2^64 and more.
+        let check = |bytes: &[u8]| {
+            let mut blob = good.clone();
+            numbers(&mut blob, bytes);
+            assert_eq!(Latency::from_blob(&blob), None, "{bytes:x?}");
+        };
+        check(&[0xff; 9]);
+        check(&[0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f].repeat(1_024));
+        let mut blob = good.clone();
+        numbers(&mut blob, &[0, 6]);
+        assert_eq!(Latency::from_blob(&blob).map(|latency| latency.count()), Some(3));
     }
 
     #[test]

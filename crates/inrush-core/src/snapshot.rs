@@ -122,7 +122,9 @@ pub struct Snapshot {
 }
 
 macro_rules! add_fields {
-    ($a:expr, $b:expr; $($field:ident)*) => { $( $a.$field += $b.$field; )* };
+    ($a:expr, $b:expr; $($field:ident)*) => {
+        $( $a.$field = $a.$field.saturating_add($b.$field); )*
+    };
 }
 
 impl Counts {

@@ -5,7 +5,7 @@ use crate::plan::{Plan, Scheme};
 use crate::time::Nanos;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// Examples kept of one row.
 pub const EXAMPLES: usize = 8;
@@ -15,6 +15,8 @@ pub const ROWS: usize = 512;
 const BUCKETS: u16 = 2_000;
 /// Time buckets of one row before neighbours are merged.
 const TIMES: usize = 4_096;
+/// Width of a time bucket before any are merged.
+const WIDTH: Nanos = Nanos::from_millis(10);
 
 /// What tells two rows apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +65,8 @@ pub struct Ages(pub BTreeMap<u16, u64>);
 /// Times in buckets of `width`, at first 10 ms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
-    /// Width of a bucket.
+    /// Width of a bucket: 10 ms, or that doubled some times.
+    #[serde(deserialize_with = "doubled_width")]
     pub width: Nanos,
     /// Bucket index -> count.
     pub buckets: BTreeMap<u32, u64>,
@@ -105,14 +108,14 @@ impl Ages {
 
     fn merge(&mut self, other: &Self) {
         for (bucket, count) in &other.0 {
-            *self.0.entry(*bucket).or_default() += count;
+            add(self.0.entry(*bucket).or_default(), *count);
         }
     }
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Self { width: Nanos::from_millis(10), buckets: BTreeMap::new() }
+        Self { width: WIDTH, buckets: BTreeMap::new() }
     }
 }
 
@@ -126,7 +129,7 @@ impl Times {
 
     /// All that was counted.
     pub fn count(&self) -> u64 {
-        self.buckets.values().sum()
+        self.buckets.values().copied().fold(0, u64::saturating_add)
     }
 
     /// When the bucket begins.
@@ -148,7 +151,7 @@ impl Times {
         let factor = self.width.0 / other.width.0;
         for (bucket, count) in &other.buckets {
             let bucket = u32::try_from(u64::from(*bucket) / factor).unwrap_or(u32::MAX);
-            *self.buckets.entry(bucket).or_default() += count;
+            add(self.buckets.entry(bucket).or_default(), *count);
         }
         self.shrink();
     }
@@ -162,7 +165,7 @@ impl Times {
     fn widen(&mut self) {
         let mut half = BTreeMap::new();
         for (bucket, count) in &self.buckets {
-            *half.entry(bucket / 2).or_default() += count;
+            add(half.entry(bucket / 2).or_default(), *count);
         }
         self.width = self.width * 2;
         self.buckets = half;
@@ -192,15 +195,15 @@ impl Row {
     }
 
     fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        add(&mut self.count, other.count);
         // The earliest of both, so that the order of merging does not matter.
         self.examples.extend(other.examples.iter().cloned());
         self.examples.sort_by_key(|example| (example.at, example.connection));
         self.examples.truncate(EXAMPLES);
         self.ages.merge(&other.ages);
         self.times.merge(&other.times);
-        self.retransmitted += other.retransmitted;
-        self.unacked += other.unacked;
+        add(&mut self.retransmitted, other.retransmitted);
+        add(&mut self.unacked, other.unacked);
         self.open_min = self.open_min.min(other.open_min);
         self.open_max = self.open_max.max(other.open_max);
     }
@@ -239,7 +242,7 @@ impl Tally {
 
     /// Failed connections in all rows.
     pub fn count(&self) -> u64 {
-        self.rows.iter().map(|row| row.count).sum()
+        self.rows.iter().map(|row| row.count).fold(0, u64::saturating_add)
     }
 
     fn row(&mut self, key: Key) -> (&mut Row, bool) {
@@ -275,6 +278,20 @@ impl Tally {
     }
 }
 
+/// Counts come from a wire, and may be anything.
+fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
+}
+
+/// Only such widths fit into one another when tallies are merged.
+fn doubled_width<'de, D: Deserializer<'de>>(wire: D) -> Result<Nanos, D::Error> {
+    let width = Nanos::deserialize(wire)?;
+    match width.0 % WIDTH.0 == 0 && (width.0 / WIDTH.0).is_power_of_two() {
+        true => Ok(width),
+        false => Err(de::Error::custom("no width of time buckets")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +320,26 @@ mod tests {
         fresh.add(Nanos::from_secs(3));
         fresh.merge(&times);
         assert_eq!(fresh.count(), 100_001);
+    }
+
+    #[test]
+    fn a_width_from_a_wire_is_ten_milliseconds_doubled() {
+        let check = |width: u64, expected: bool| {
+            let json = std::format!("{{\"width\":{width},\"buckets\":{{\"3\":{}}}}}", u64::MAX);
+            let read = serde_json::from_str::<Times>(&json);
+            assert_eq!(read.is_ok(), expected, "{width}");
+            // Counts that cannot be added up stay at the most there is.
+            let Ok(theirs) = read else { return };
+            let mut times = theirs.clone();
+            times.merge(&theirs);
+            assert_eq!(times.count(), u64::MAX);
+        };
+        check(10_000_000, true);
+        check(10_000_000 << 20, true);
+        check(0, false);
+        check(1, false);
+        check(30_000_000, false);
+        check(u64::MAX, false);
     }
 
     #[test]

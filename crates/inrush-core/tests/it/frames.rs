@@ -2,6 +2,7 @@
 //! roles, cut anywhere, and with bytes that no honest peer sends.
 
 mod judge;
+mod oracles;
 
 use inrush_core::failure::ProtocolError;
 use inrush_core::protocol::ws_frame::{

@@ -1,5 +1,7 @@
 //! The opening hand-shake against tungstenite, in both roles, and against bytes at random.
 
+mod oracles;
+
 use inrush_core::failure::ProtocolError;
 use inrush_core::protocol::ws_handshake::{
     Asked, Request, accept, body_of, content_length, key, looks_like_http, read_request,

@@ -8,7 +8,11 @@
     reason = "a model that cannot go on is a failed test; its numbers are small"
 )]
 
+#[path = "../../../../fuzz/bodies/mod.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets have it as a library")]
+mod bodies;
 mod compressing;
+mod corpus;
 mod faults;
 mod frames;
 mod handshakes;

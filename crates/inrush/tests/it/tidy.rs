@@ -36,7 +36,7 @@ fn root() -> PathBuf {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    let mut open = vec![root().join("crates")];
+    let mut open = ["crates", "fuzz/bodies", "fuzz/targets"].map(|it| root().join(it)).to_vec();
     while let Some(folder) = open.pop() {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
             let path = entry.path();

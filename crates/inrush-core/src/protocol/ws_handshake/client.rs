@@ -111,16 +111,18 @@ pub fn verify_offer(
         Some(101) => {}
         code => return Err(ProtocolError::Status(code.unwrap_or(0))),
     }
-    let (mut upgrade, mut connection, mut extended) = (false, false, false);
+    let (mut upgrade, mut connection, mut extended) = (None, false, false);
     let (mut accepted, mut offered, mut subprotocol) = (None, true, None);
     for header in response.headers.iter() {
         let (name, value) = (header.name, header.value.trim_ascii());
         if name.eq_ignore_ascii_case("upgrade") {
-            upgrade = value.eq_ignore_ascii_case(b"websocket");
+            // Two lines are a list, and that is another value (RFC 6455 §4.1, RFC 9110 §5.3).
+            upgrade = Some(upgrade.is_none() && value.eq_ignore_ascii_case(b"websocket"));
         } else if name.eq_ignore_ascii_case("connection") {
             connection |= has_token(value, b"upgrade");
         } else if name.eq_ignore_ascii_case("sec-websocket-accept") {
-            accepted = Some(value == accept(&key(nonce)) && accepted != Some(false));
+            // It must not appear twice (RFC 6455 §11.3.3).
+            accepted = Some(accepted.is_none() && value == accept(&key(nonce)));
         } else if name.eq_ignore_ascii_case("sec-websocket-protocol") {
             // One is chosen; names are compared by case (RFC 6455 §4.1).
             offered &= subprotocol.replace(value).is_none()
@@ -130,7 +132,7 @@ pub fn verify_offer(
         }
     }
     // HTTP/1.0 knows no upgrade.
-    if !upgrade || !connection || response.version != Some(1) {
+    if upgrade != Some(true) || !connection || response.version != Some(1) {
         return Err(ProtocolError::NoUpgrade);
     }
     if accepted != Some(true) {
@@ -264,6 +266,10 @@ mod tests {
         check("s3pPLMB", "S3pPLMB", Err(E::BadAccept));
         check("Sec-WebSocket-Accept", "Sec-WebSocket-Accepted", Err(E::BadAccept));
         check("Connection", "Sec-WebSocket-Accept: x\r\nConnection", Err(E::BadAccept));
+        check("Upgrade", "Upgrade: other\r\nUpgrade", Err(E::NoUpgrade));
+        check("Connection", "Upgrade: websocket\r\nConnection", Err(E::NoUpgrade));
+        let again = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nConnection";
+        check("Connection", again, Err(E::BadAccept));
         check("Connection", "Sec-WebSocket-Extensions: x\r\nConnection", Err(E::NotOffered));
         check("Connection", "Sec-WebSocket-Protocol: Chat\r\nConnection", Err(E::NotOffered));
         let twice = "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\nConnection";

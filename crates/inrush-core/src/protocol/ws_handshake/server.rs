@@ -57,8 +57,8 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
         Ok(Status::Partial) if bytes.len() < HEAD_BYTES => return Asked::More,
         Ok(Status::Partial) | Err(_) => return Asked::Bad,
     };
-    let (mut upgrade, mut connection, mut version) = (false, false, false);
-    let (mut key, mut subprotocols, mut deflate) = (None, None, None);
+    let (mut upgrade, mut connection, mut deflate) = (false, false, None);
+    let (mut version, mut key, mut subprotocols) = (None, None, None);
     for header in request.headers.iter() {
         let (name, value) = (header.name, header.value.trim_ascii());
         if name.eq_ignore_ascii_case("upgrade") {
@@ -66,7 +66,9 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
         } else if name.eq_ignore_ascii_case("connection") {
             connection |= has_token(value, b"upgrade");
         } else if name.eq_ignore_ascii_case("sec-websocket-version") {
-            version = value == VERSION;
+            if version.replace(value).is_some() {
+                return Asked::Bad;
+            }
         } else if name.eq_ignore_ascii_case("sec-websocket-key") {
             if key.replace(value).is_some() {
                 return Asked::Bad;
@@ -80,7 +82,7 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
         }
     }
     let get = request.method == Some("GET") && request.version == Some(1);
-    if !(get && upgrade && connection && version) {
+    if !(get && upgrade && connection && version == Some(VERSION)) {
         return Asked::NotWebSocket { len };
     }
     match (key, request.path) {
@@ -251,6 +253,7 @@ mod tests {
         check("dGhl", "dGh*", true);
         check("dGhl", "", true);
         check("Host: h", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", true);
+        check("Host: h", "Sec-WebSocket-Version: 8", true);
         check("Host: h", "Host h", true);
         check("HTTP/1.1", "SPDY/1.1", true);
     }
