@@ -84,6 +84,6 @@ pub fn request(bytes: &[u8]) {
     let chosen = subprotocols.and_then(first_offered);
     let offers: Vec<String> = chosen.iter().map(ToString::to_string).collect();
     let mut answer = vec![];
-    render_answer(theirs, chosen, &mut answer);
+    render_answer(theirs, chosen, None, &mut answer);
     assert_eq!(verify(&answer, nonce, &offers), Ok(Some(answer.len())), "{chosen:?}");
 }

@@ -162,7 +162,7 @@ fn changed(head: &[u8], changes: &[Change]) -> Vec<u8> {
 
 fn an_answer(subprotocol: Option<&str>) -> Vec<u8> {
     let mut head = vec![];
-    render_answer(&key(NONCE), subprotocol, &mut head);
+    render_answer(&key(NONCE), subprotocol, None, &mut head);
     head
 }
 
