@@ -3,25 +3,32 @@
 use super::messages;
 use inrush_core::failure::ProtocolError;
 use inrush_core::protocol::ws_frame::{
-    Decoder, Event, Role, apply_mask, head_len, opcode, put_head,
+    COMPRESSED, Decoder, Event, Role, apply_mask, head_len, opcode, put_head,
 };
 
-/// The first byte says the role and how many bytes of sizes follow; after them comes the stream.
+/// The first byte says the role, how many bytes of sizes follow, and whether messages may be
+/// compressed; after the sizes comes the stream.
 pub fn check(input: &[u8]) {
     let Some((how, rest)) = input.split_first() else { return };
     let role = if how & 1 == 0 { Role::Client } else { Role::Server };
     let Some((sizes, wire)) = rest.split_at_checked(usize::from(how >> 1 & 7)) else { return };
     let sizes: Vec<usize> = sizes.iter().map(|size| usize::from(*size).max(1)).collect();
     let sizes = if sizes.is_empty() { &[1][..] } else { &sizes };
-    any_cut_says_the_same(role, wire, sizes);
-    messages::agree(role, wire, sizes);
+    let mut decoder = Decoder::default();
+    if how & 16 != 0 {
+        decoder.allow_compressed();
+    } else {
+        // It knows no compression.
+        messages::agree(role, wire, sizes);
+    }
+    any_cut_says_the_same(decoder, role, wire, sizes);
 }
 
 /// The stream in one piece and in pieces of these sizes, in turn.
-pub fn any_cut_says_the_same(role: Role, wire: &[u8], sizes: &[usize]) {
-    let whole = Stream::decode(role, wire, &[usize::MAX]);
+pub fn any_cut_says_the_same(decoder: Decoder, role: Role, wire: &[u8], sizes: &[usize]) {
+    let whole = Stream::decode(decoder, role, wire, &[usize::MAX]);
     whole.is_what_came_in(role, wire);
-    assert_eq!(whole, Stream::decode(role, wire, sizes), "pieces of {sizes:?}");
+    assert_eq!(whole, Stream::decode(decoder, role, wire, sizes), "pieces of {sizes:?}");
 }
 
 /// One frame as far as it came.
@@ -46,8 +53,8 @@ struct Stream {
 }
 
 impl Stream {
-    fn decode(role: Role, wire: &[u8], sizes: &[usize]) -> Self {
-        let (mut decoder, mut stream) = (Decoder::default(), Self::default());
+    fn decode(mut decoder: Decoder, role: Role, wire: &[u8], sizes: &[usize]) -> Self {
+        let mut stream = Self::default();
         let (mut rest, mut sizes) = (wire, sizes.iter().cycle());
         while let (false, Some(size)) = (rest.is_empty() || stream.result.is_some(), sizes.next()) {
             let (mut piece, later) = rest.split_at(rest.len().min(*size));
@@ -84,7 +91,7 @@ impl Stream {
     fn event(&mut self, event: Event<'_>, whole: bool) {
         let fresh = self.frames.last().is_none_or(|frame| frame.whole);
         let (first, bytes, mask, offset) = match event {
-            Event::Data { text, bytes, start, end, mask, offset, .. } => {
+            Event::Data { text, bytes, start, end, compressed, mask, offset } => {
                 assert!(!end || whole, "a message ends with a frame");
                 assert!(!start || fresh, "a message begins with a frame");
                 let kind = match (fresh && start, text) {
@@ -92,7 +99,9 @@ impl Stream {
                     (true, false) => opcode::BINARY,
                     (false, _) => opcode::CONTINUATION,
                 };
-                (kind | if end { 0x80 } else { 0 }, bytes, mask, offset)
+                // Said by the first frame of a message (RFC 7692 §6).
+                let rsv1 = if compressed && kind != opcode::CONTINUATION { COMPRESSED } else { 0 };
+                (kind | rsv1 | if end { 0x80 } else { 0 }, bytes, mask, offset)
             }
             Event::Control { op, bytes, end, mask, offset } => {
                 assert_eq!(end, whole);

@@ -1,11 +1,14 @@
 //! Heads of hand-shakes: what was said of a beginning stands, and what is read can be answered.
 
+use super::heads::Head;
 use super::{answers, requests};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use inrush_core::failure::ProtocolError;
+use inrush_core::protocol::ws_deflate::Offer;
 use inrush_core::protocol::ws_handshake::{
-    Asked, HEAD_BYTES, body_of, content_length, first_offered, key, looks_like_http, read_request,
-    render_answer, verify,
+    Accepted, Asked, HEAD_BYTES, body_of, content_length, first_offered, key, looks_like_http,
+    read_request, render_answer, verify, verify_offer,
 };
 
 /// The nonce of the client whose answers are checked.
@@ -23,6 +26,7 @@ pub fn check(input: &[u8]) {
     if how & 1 == 0 {
         let offered = how & 2 != 0;
         answer(&bytes, offered);
+        compressed(&bytes, offered);
         answers::agree(&bytes, offered);
     } else {
         request(&bytes);
@@ -64,6 +68,21 @@ pub fn answer(bytes: &[u8], offered: bool) {
     assert!(bytes.ends_with(body_of(bytes)));
 }
 
+/// What a client that offered compression makes of them: the same, but for extensions.
+fn compressed(bytes: &[u8], offered: bool) {
+    let (offers, deflate) = (offers(offered), Offer::of_browsers());
+    let plain = verify(bytes, NONCE, &offers);
+    match verify_offer(bytes, NONCE, &offers, Some(&deflate)) {
+        Ok(Some(Accepted { head, deflate: Some(agreed) })) => {
+            assert!((8..=15).contains(&agreed.server_bits), "{agreed:?}");
+            assert!((8..=15).contains(&agreed.client_bits), "{agreed:?}");
+            // Who offered nothing would have refused it.
+            assert_eq!(plain, Err(ProtocolError::NotOffered), "{head}");
+        }
+        other => assert_eq!(other.map(|answer| answer.map(|it| it.head)), plain),
+    }
+}
+
 /// What a server makes of these bytes.
 pub fn request(bytes: &[u8]) {
     let whole = read_request(bytes);
@@ -74,7 +93,7 @@ pub fn request(bytes: &[u8]) {
         let (part, whole) = (looks_like_http(&bytes[..cut]), looks_like_http(bytes));
         assert!(part.is_none() || part == whole, "{cut}");
     }
-    let Asked::Upgrade { key: theirs, path, subprotocols, len, .. } = whole else { return };
+    let Asked::Upgrade { key: theirs, path, subprotocols, deflate, len } = whole else { return };
     assert!(len <= bytes.len().min(HEAD_BYTES) && !path.is_empty());
     assert_eq!(read_request(&bytes[..len - 1]), Asked::More, "its last byte ends it");
     let nonce = STANDARD.decode(theirs).expect("a key is base64");
@@ -84,6 +103,22 @@ pub fn request(bytes: &[u8]) {
     let chosen = subprotocols.and_then(first_offered);
     let offers: Vec<String> = chosen.iter().map(ToString::to_string).collect();
     let mut answer = vec![];
-    render_answer(theirs, chosen, None, &mut answer);
-    assert_eq!(verify(&answer, nonce, &offers), Ok(Some(answer.len())), "{chosen:?}");
+    render_answer(theirs, chosen, deflate, &mut answer);
+    let Some(agreed) = deflate else {
+        assert_eq!(verify(&answer, nonce, &offers), Ok(Some(answer.len())), "{chosen:?}");
+        return;
+    };
+    assert!(!agreed.server_takes_over && !agreed.client_takes_over);
+    let lines = Head::read(&bytes[..len]).all("sec-websocket-extensions");
+    let parts = lines.iter().flat_map(|line| line.split(|byte| *byte == b','));
+    let mut read = parts.filter_map(|part| {
+        let part = std::str::from_utf8(part).ok()?.trim();
+        let parameters = part.strip_prefix("permessage-deflate")?.trim_start();
+        Offer::parse(parameters.strip_prefix(';').unwrap_or(parameters)).ok()
+    });
+    let taken = |offer| match verify_offer(&answer, nonce, &offers, Some(&offer)) {
+        Ok(Some(accepted)) => accepted == Accepted { head: answer.len(), deflate },
+        _ => false,
+    };
+    assert!(read.any(taken), "one of its offers was this: {agreed:?}");
 }

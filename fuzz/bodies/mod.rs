@@ -2,6 +2,7 @@
 //! replay of the corpus in `cargo test` are three sources of bytes for these same checks.
 
 pub mod answers; // answers to an upgrade, against tungstenite's client
+pub mod deflate; // compressed messages, against miniz_oxide
 pub mod dispatch; // messages between captain and worker
 pub mod frames; // streams of frames, in any pieces
 pub mod handshake; // heads of requests and answers

@@ -34,6 +34,11 @@ fn handshakes_of_the_corpus() {
 }
 
 #[test]
+fn compressed_messages_of_the_corpus() {
+    replay("deflate", bodies::deflate::check);
+}
+
+#[test]
 fn messages_of_the_corpus() {
     replay("dispatch", bodies::dispatch::check);
 }
