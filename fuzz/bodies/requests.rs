@@ -63,7 +63,7 @@ pub fn agree(bytes: &[u8]) -> Option<Differs> {
         (Asked::Upgrade { len, .. }, Theirs::Junk) if len < bytes.len() => {
             return agree(&bytes[..len]).or(Some(Differs::Early));
         }
-        (Asked::Bad, _) if over => Differs::Limit,
+        (Asked::TooLong, _) if over => Differs::Limit,
         (Asked::Upgrade { .. }, Theirs::Refused(_)) if !their_lists(&head) => Differs::List,
         (Asked::Upgrade { path, .. }, Theirs::Refused(_)) if path.parse::<Uri>().is_err() => {
             Differs::Path

@@ -45,9 +45,9 @@ causes! {
     tls_certificate
     tls_negotiation
     server_connection_limit
+    message_over_limit
     not_a_websocket_server
     server_rejected_upgrade
-    message_over_limit
     two_writers_on_one_connection
     protocol_violation
     server_closed_with_reason

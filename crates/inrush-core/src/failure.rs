@@ -169,6 +169,8 @@ pub enum ProtocolError {
     Deflate,
     /// A message over our limit.
     TooBig,
+    /// No fault of the message: what this worker keeps of unfinished messages is at its bound.
+    NoRoom,
     /// The peer's Close frame, unasked for; 1005 when it had no code.
     Closed(u16),
 }

@@ -128,9 +128,10 @@ macro_rules! add_fields {
 }
 
 impl Counts {
-    /// Messages were sent, and not one was answered.
+    /// Messages were sent, and not one was answered; or nothing but pings, and no pong has come.
     pub fn unanswered(&self) -> bool {
-        self.sent > 0 && self.received == 0
+        let pings = self.sent == 0 && self.pings > 0 && self.pongs == 0;
+        self.sent > 0 && self.received == 0 || pings
     }
 
     /// Adds another interval.

@@ -5,7 +5,7 @@ use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
-use crate::failure::{Outcome, Peer};
+use crate::failure::{Outcome, Peer, ProtocolError};
 use crate::time::Nanos;
 use alloc::format;
 
@@ -30,6 +30,30 @@ const LATE: Nanos = Nanos::from_millis(100);
 const BUSY: u64 = 90;
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    late(case, pool).or_else(|| full(case, pool))
+}
+
+/// A bound of our own, which more workers would not have met.
+fn full(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let claim = pool.take(|row| seen::protocol(row) == Some(ProtocolError::NoRoom))?;
+    let claim = claim
+        .what("A worker of this run was inside as many compressed messages as it has room for")
+        .sure(Confidence::Proven)
+        .says("each worker takes in 4,096 messages at once that came in part: 180 MB of windows")
+        .remedy(
+            "run",
+            "share the connections among more workers",
+            words::again(case.plan, "--processes 8"),
+        )
+        .remedy(
+            "run",
+            "without compression an unfinished message costs nothing",
+            words::uncompressed(case.plan),
+        );
+    Some(claim)
+}
+
+fn late(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let lag = Nanos::from_micros(case.facts.after(&Source::SendLagP99)?);
     let limits = &case.plan.timeouts;
     let shortest = limits.reply.min(limits.handshake);

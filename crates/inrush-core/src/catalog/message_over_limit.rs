@@ -4,7 +4,7 @@ use super::claim::{Claim, Pool};
 use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, ProtocolError};
+use crate::failure::{Class, ProtocolError as E};
 use crate::plan::Payload;
 use alloc::format;
 
@@ -30,25 +30,47 @@ pub(super) static CAUSE: Cause = Cause {
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = pool.take(|row| {
-        matches!(seen::protocol(row), Some(ProtocolError::TooBig | ProtocolError::Closed(1009)))
+        let over = |error| matches!(error, E::TooBig | E::HeadTooLong | E::Closed(1009));
+        seen::protocol(row).is_some_and(over)
     })?;
-    let theirs = claim.rows.iter().any(|row| seen::protocol(row) != Some(ProtocolError::TooBig));
+    let has = |error| claim.rows.iter().any(|row| seen::protocol(row) == Some(error));
+    let (theirs, long, head) = (has(E::Closed(1009)), has(E::TooBig), has(E::HeadTooLong));
+    let mut claim = claim.sure(Confidence::Proven);
+    if !theirs {
+        claim = claim.what(match (long, head) {
+            (true, _) => "The server sent a message larger than we allow",
+            _ => "The head of the server's answer is longer than we allow",
+        });
+    }
+    if long {
+        claim = claim
+            .says("our limit is 16 MiB, or the length of our own messages: a frame that says more, \
+                   unfinished frames that have come to more, or more after decompressing")
+            .remedy("server", "say less in one message, or end it", words::again(case.plan, ""));
+        if case.plan.compress.is_some() {
+            let again = words::uncompressed(case.plan);
+            claim = claim.remedy("run", "see how long it is without compression", again);
+        }
+    }
+    if head {
+        let target = claim.rows.first().and_then(|row| seen::target(case, row));
+        let by_hand = words::ask(target, words::path(target));
+        claim = claim
+            .says("our limit is 16 KiB and 64 headers; what stands in them was not read")
+            .remedy("client-host", "see which headers they are (cookies of a gateway?)", by_hand);
+    }
+    Some(if theirs { over_theirs(case, claim) } else { claim })
+}
+
+fn over_theirs(case: &Case<'_>, claim: Claim) -> Claim {
     let size = match &case.plan.messages.payload {
         Payload::Generated(size) => u64::from(*size),
         Payload::Fixed(bytes) => bytes.len() as u64,
     };
-    let claim = claim.sure(Confidence::Proven);
-    let claim = if theirs {
-        let said = seen::last_words(&claim.rows).unwrap_or_default();
-        claim
-            .says(format!("the server closed with 1009: \"{}\"", words::shown(&said)))
-            .says(format!("our messages are {} bytes", count(size)))
-    } else {
-        claim
-            .what("The server sent a message larger than we allow")
-            .says("the frame's own length says so: nothing of it was kept")
-    };
-    let claim = claim
+    let said = seen::last_words(&claim.rows).unwrap_or_default();
+    claim
+        .says(format!("the server closed with 1009: \"{}\"", words::shown(&said)))
+        .says(format!("our messages are {} bytes", count(size)))
         .remedy(
             "run",
             "find the size that passes",
@@ -58,8 +80,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             "server",
             "find and raise its limit (gorilla SetReadLimit, ws maxPayload, websockets max_size)",
             "grep -rnE 'SetReadLimit|maxPayload|max_size|max_message_size' SOURCE",
-        );
-    Some(claim)
+        )
 }
 
 #[cfg(test)]
@@ -67,13 +88,28 @@ mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
     use crate::failure::{Op, Outcome, Phase};
+    use alloc::vec::Vec;
 
     #[test]
-    fn both_sides_limits_are_one_cause() {
-        let said = |error| Seen::new(Phase::Open, Op::Decode, Outcome::Protocol(error)).heard();
-        let lab = Lab::ws().book(8, said(ProtocolError::Closed(1009)));
-        let lab = lab.book(2, said(ProtocolError::TooBig));
-        let found = lab.expect(&[("message-over-limit", 10, Confidence::Proven)]);
-        assert!(found[0].remedy[0].command.as_deref().unwrap().ends_with("-s 32B"));
+    fn each_sides_limits_are_told_apart() {
+        let check = |errors: &[E], what: &str, because: &[&str], command: &str| {
+            let said = |error| Seen::new(Phase::Open, Op::Decode, Outcome::Protocol(error)).heard();
+            let lab = errors.iter().fold(Lab::ws(), |lab, error| lab.book(2, said(*error)));
+            let failed = 2 * errors.len() as u64;
+            let found = lab.expect(&[("message-over-limit", failed, Confidence::Proven)]);
+            assert!(found[0].what.contains(what), "{}", found[0].what);
+            let lines: Vec<_> = found[0].because.iter().map(|fact| fact.text.as_str()).collect();
+            assert_eq!(lines.len(), because.len(), "{lines:?}");
+            for (line, part) in lines.iter().zip(because) {
+                assert!(line.contains(part), "{line}");
+            }
+            let commands = found[0].remedy.iter().filter_map(|remedy| remedy.command.as_deref());
+            assert!(commands.clone().any(|it| it.contains(command)), "{:?}", found[0].remedy);
+        };
+        let (theirs, ours, head) = (E::Closed(1009), E::TooBig, E::HeadTooLong);
+        check(&[theirs], "than the other side allows", &["with 1009", "64 bytes"], "-s 32B");
+        check(&[ours], "larger than we allow", &["16 MiB"], "inrush run");
+        check(&[head], "head of the server's answer", &["64 headers"], "curl ");
+        check(&[ours, theirs], "the other side", &["16 MiB", "1009", "64 bytes"], "-s 32B");
     }
 }

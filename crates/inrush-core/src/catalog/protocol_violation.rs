@@ -40,8 +40,15 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             )
         )
     });
+    let closes = claim.rows.iter().all(|row| seen::protocol(row) == Some(ProtocolError::BadClose));
     let claim = claim.sure(Confidence::Proven).says(match said.as_slice() {
         [] => "the frames themselves are the evidence".into(),
+        [_] if closes => "a Close frame of one byte: a code has two (§5.5.1)".into(),
+        [high, low, text @ ..] if closes => format!(
+            "a Close frame with code {}, which no endpoint may send (§7.4): \"{}\"",
+            u16::from_be_bytes([*high, *low]),
+            words::shown(text)
+        ),
         _ => format!("the bytes there: {} \"{}\"", words::hex(&said), words::shown(&said)),
     });
     let claim = if mixed { claim.or(&["two-writers-on-one-connection"]) } else { claim };
@@ -80,5 +87,13 @@ mod tests {
         let found = lab.expect(&[("protocol-violation", 10, Confidence::Proven)]);
         assert!(found[0].because[0].text.contains("83 01"), "{:?}", found[0].because);
         assert_eq!(found[0].alternatives, ["two-writers-on-one-connection"]);
+        let check = |words: &[u8], line: &str| {
+            let lab = Lab::ws().book(5, seen(ProtocolError::BadClose).words(words));
+            let found = lab.expect(&[("protocol-violation", 5, Confidence::Proven)]);
+            assert!(found[0].because[0].text.contains(line), "{:?}", found[0].because);
+        };
+        check(&[0x0b, 0xb7], "code 2999");
+        check(b"\x03\xf7bye", "code 1015, which no endpoint may send (§7.4): \"bye\"");
+        check(&[3], "one byte");
     }
 }

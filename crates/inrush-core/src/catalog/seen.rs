@@ -278,6 +278,7 @@ fn broken(error: ProtocolError) -> String {
         E::BadClose => "a Close frame that is not allowed",
         E::Deflate => "a compressed message that cannot be decompressed",
         E::TooBig => "a message over our limit",
+        E::NoRoom => "no room of ours for one more unfinished message",
     };
     text.into()
 }

@@ -52,8 +52,39 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         lines.push(format!("{} more {codes} on {}", rest.len(), count(connections)));
     }
     let codes: Vec<u16> = codes.iter().map(|(code, _)| *code).collect();
-    let claim = lines.into_iter().fold(claim.sure(Confidence::Proven), Claim::says);
+    let mut claim = lines.into_iter().fold(claim.sure(Confidence::Proven), Claim::says);
+    claim.same_as = codes.first().map(|code| same_as(*code));
     Some(helped(case.plan, claim, &codes))
+}
+
+/// In other programs' words, with the code that came most often.
+fn same_as(code: u16) -> Vec<String> {
+    let name = close_name(code);
+    let rust = match code {
+        1000 => "Normal",
+        1001 => "Away",
+        1002 => "Protocol",
+        1003 => "Unsupported",
+        1007 => "Invalid",
+        1008 => "Policy",
+        1009 => "Size",
+        1011 => "Error",
+        1012 => "Restart",
+        1013 => "Again",
+        1005 => "Status",
+        1010 => "Extension",
+        3000..=3999 => "Iana",
+        4000.. => "Library",
+        _ => "Reserved",
+    };
+    [
+        format!("Go \"websocket: close {code} ({name})\""),
+        format!("Node 'close' event with code {code}"),
+        format!("Java WebSocket.Listener.onClose({code})"),
+        format!("Python \"received {code} ({name})\""),
+        format!("Rust \"Close(Some(CloseFrame {{ code: {rust}\""),
+    ]
+    .into()
 }
 
 /// Rows of each code, the most frequent code first.
@@ -147,6 +178,7 @@ mod tests {
             &long,
         ];
         assert_eq!(lines, expected);
+        assert_eq!(found[0].same_as[0], "Go \"websocket: close 1001 (going away)\"");
         let commands = found[0].remedy.iter().filter_map(|remedy| remedy.command.as_deref());
         let commands = commands.collect::<Vec<_>>().join("\n");
         assert!(commands.contains("-H 'Authorization: Bearer TOKEN'"), "{commands}");

@@ -113,7 +113,7 @@ fn told(mut claim: Claim, one: &Status<'_>) -> Claim {
             false => format!("it asks to come back after \"{}\"", words::shown(wait)),
         });
     }
-    match answer.body {
+    match &*answer.body {
         [] => claim,
         body => claim.says(format!("its body: \"{}\"", words::shown(body))),
     }

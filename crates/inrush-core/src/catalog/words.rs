@@ -149,6 +149,11 @@ pub(super) fn other_scheme(plan: &Plan) -> String {
     again(&plan, "")
 }
 
+/// This run again without compression.
+pub(super) fn uncompressed(plan: &Plan) -> String {
+    again(&Plan { compress: None, ..plan.clone() }, "")
+}
+
 /// What was asked beyond the defaults, as flags. Values of headers may be secrets.
 fn asked(plan: &Plan) -> Vec<(&'static str, String)> {
     let (messages, limits) = (&plan.messages, &plan.timeouts);

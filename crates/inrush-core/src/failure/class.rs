@@ -193,6 +193,7 @@ fn of_protocol(error: ProtocolError) -> Class {
             Class::WsHandshakeMalformed
         }
         E::TooBig => Class::MessageTooBig,
+        E::NoRoom => Class::NoBufferSpace,
         E::Closed(1000 | 1001) => Class::WsCloseNormal,
         E::Closed(1005) => Class::WsCloseNoStatus,
         E::Closed(_) => Class::WsCloseError,

@@ -6,5 +6,5 @@ mod offer;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{Compressor, Decompressor, Inflated, MESSAGE_BYTES, Window};
+pub use codec::{Compressor, Decompressor, Inflated, MESSAGE_BYTES, Stream, Window};
 pub use offer::{Agreed, Offer, OfferError, accept, answered};

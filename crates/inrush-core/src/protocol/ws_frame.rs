@@ -394,11 +394,13 @@ pub fn close_code(body: &[u8]) -> Result<u16, ProtocolError> {
     }
 }
 
-/// The code of the Close frame that answers this breach (§7.4.1): 1007, 1009 or 1002.
+/// The code of the Close frame that answers this breach (§7.4.1): 1007, 1009, 1002, or 1001 when it
+/// is none of the peer's.
 pub const fn breach_code(error: ProtocolError) -> u16 {
     match error {
         ProtocolError::Utf8 | ProtocolError::Deflate => 1007,
         ProtocolError::TooBig => 1009,
+        ProtocolError::NoRoom => 1001,
         _ => 1002,
     }
 }

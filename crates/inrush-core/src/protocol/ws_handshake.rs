@@ -5,7 +5,7 @@ mod answer;
 mod client;
 mod server;
 
-pub use answer::{Answer, BODY_BYTES, keep};
+pub use answer::{Answer, BODY_BYTES, is_complete, keep};
 pub use client::{Accepted, Request, body_of, content_length, verify, verify_offer};
 pub use server::{
     Asked, first_offered, looks_like_http, read_request, render_answer, render_status,

@@ -35,6 +35,7 @@ use holes::Holes;
 use incoming::Incoming;
 use interleaved::Inner;
 use looking::Looking;
+use messages::Owed;
 use pings::Pings;
 use replies::{Gaps, Partial};
 use said::Said;
@@ -88,7 +89,11 @@ pub struct LoadSwarm {
     pings: Option<Pings>,
     /// Rare buffers, by slot.
     parts: BTreeMap<u32, Vec<u8>>,
-    owed: BTreeMap<u32, Vec<u8>>,
+    owed: BTreeMap<u32, Owed>,
+    /// Control frames of ours: tells their masks apart.
+    controls: u32,
+    /// When the connection whose bytes come in had been heard before.
+    heard_before: Nanos,
     partial: BTreeMap<u32, Partial>,
     said: Said,
     /// Replies in which a frame may lie that is not theirs.
@@ -164,6 +169,8 @@ impl LoadSwarm {
             pings,
             parts: BTreeMap::new(),
             owed: BTreeMap::new(),
+            controls: 0,
+            heard_before: Nanos::ZERO,
             partial: BTreeMap::new(),
             said: Said::default(),
             inner: BTreeMap::new(),
@@ -216,7 +223,7 @@ impl LoadSwarm {
                 } else {
                     c.bytes_in += bytes.len() as u64;
                 }
-                c.heard = now;
+                self.heard_before = core::mem::replace(&mut c.heard, now);
                 self.bytes(now, id, bytes, orders);
             }
             Input::Writable => self.writable(now, id, orders),

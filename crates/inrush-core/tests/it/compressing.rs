@@ -3,10 +3,11 @@
 
 use crate::faults::serve_echo;
 use crate::mirroring::{Client, frame, unmasked};
-use crate::world::{World, plan, seed, talking};
-use inrush_core::failure::{Outcome, ProtocolError};
+use crate::world::{Act, World, plan, seed, talking};
+use inrush_core::diagnosis::Confidence::Proven;
+use inrush_core::failure::{Class, Outcome, ProtocolError};
 use inrush_core::fault::{Fault, Kind, Select};
-use inrush_core::plan::{Expect, Payload, Schedule, Scheme};
+use inrush_core::plan::{Expect, Payload, Rate, Schedule, Scheme};
 use inrush_core::protocol::ws_deflate::{Agreed, Compressor, Decompressor, Offer, Window};
 use inrush_core::protocol::ws_frame::{COMPRESSED, Decoder, Event, Role, opcode};
 use inrush_core::swarm::Input;
@@ -168,16 +169,82 @@ fn a_bomb_is_too_big_and_costs_nothing() {
         let heard = client.swarm.snapshot(Nanos::ZERO).counts.received_bytes;
         assert!(heard <= 16 << 20, "{expect:?}: {heard}");
     }
-    // One that never ends is bounded before it could be decompressed.
-    let mut client = client(Expect::None, Some(BOTH));
-    let piece = vec![0x55; 1 << 20];
-    client.hear(&frame(0x42, &piece));
-    for _ in 0..15 {
-        client.hear(&frame(0x00, &piece));
-        assert_eq!(client.outcome(), None);
+}
+
+/// Neither kept nor put off: what a piece says is taken in when it comes, so that a long message
+/// costs no memory, and its peer no more of a loop's time at once than a read of it takes.
+#[test]
+fn a_message_in_pieces_is_taken_in_as_it_comes() {
+    let mut packed = Vec::new();
+    let message: Vec<u8> =
+        (0..3_000_000_u32).map(|i| (i.wrapping_mul(i) >> 7).to_le_bytes()[0]).collect();
+    Compressor::default().compress(15, None, &message, &mut packed);
+    let whole = frame(0xc2, &packed);
+    for expect in [Expect::Echo, Expect::Reply, Expect::Push, Expect::None, Expect::Mirror] {
+        let mut client = client(expect, Some(BOTH));
+        let mut heard = 0;
+        for (read, bytes) in whole.chunks(64 << 10).enumerate() {
+            client.hear(bytes);
+            let now = client.swarm.snapshot(Nanos::ZERO).counts.received_bytes;
+            assert!(now > heard, "{expect:?}: nothing of read {read}");
+            heard = now;
+        }
+        assert_eq!((heard, client.outcome()), (3_000_000, None), "{expect:?}");
     }
-    client.hear(&frame(0x00, &piece));
-    assert_eq!(client.outcome(), Some(Outcome::Protocol(ProtocolError::TooBig)));
+}
+
+/// The rest of a long compressed message waits for room; pings and pongs wait behind it, and are
+/// not given up for its length.
+#[test]
+fn a_ping_behind_a_long_message_is_answered() {
+    let mut client = client(Expect::Mirror, Some(BOTH));
+    let long: Vec<u8> =
+        (0..20_000_u32).map(|i| (i.wrapping_mul(i) >> 7).to_le_bytes()[0]).collect();
+    let mut packed = Vec::new();
+    Compressor::default().compress(15, None, &long, &mut packed);
+    assert!(packed.len() > 10_000, "{}", packed.len());
+    client.room = 100;
+    client.hear(&frame(0xc2, &packed));
+    // Beyond a few kilobytes of pongs they are given up: nobody reads them.
+    for n in 0..200_u8 {
+        client.hear(&frame(0x89, &[n; 100]));
+    }
+    client.room = usize::MAX;
+    client.input(Input::Writable);
+    let (mut decoder, mut input, mut pongs) = (Decoder::default(), &client.wrote[..], Vec::new());
+    decoder.allow_compressed();
+    let mut masks = std::collections::BTreeSet::new();
+    while let Some(event) = decoder.next(Role::Server, &mut input).unwrap() {
+        if let Event::Control { op: opcode::PONG, bytes, mask, offset, .. } = event {
+            assert!(masks.insert(mask), "each frame has a mask of its own (RFC 6455 §5.3)");
+            pongs.push(unmasked(bytes, mask, offset));
+        }
+    }
+    assert!((35..45).contains(&pongs.len()), "{}", pongs.len());
+    assert!(pongs.iter().zip(0_u8..).all(|(pong, n)| *pong == [n; 100]));
+    assert_eq!(client.outcome(), None);
+}
+
+/// More unfinished messages than a worker has room for are its own limit, not the server's fault.
+#[test]
+fn too_many_unfinished_messages_are_our_own_limit() {
+    const STREAMS: u32 = 4_096;
+    let mut world = World::new(seed(72));
+    let plan = {
+        let mut plan = plan(Scheme::Ws, STREAMS + 4);
+        plan.compress = Some(Offer::of_browsers());
+        plan.connect_rate = Rate::Max;
+        plan
+    };
+    let mut begun = Vec::new();
+    Compressor::default().compress(15, None, b"what is never said in full", &mut begun);
+    let say = frame(0x42, &begun[..10]);
+    world.script(crate::world::address(1), move |_| {
+        vec![Act::ReadRequest, Act::AcceptCompressed, Act::Say(say.clone()), Act::Drain]
+    });
+    let out = world.run(&plan);
+    out.assert_classes(&[(Class::NoBufferSpace, 4)]);
+    out.assert_causes(&[("generator-overloaded", 4, Proven)]);
 }
 
 /// A closed loop sends its next message while it takes in the reply to the one before.

@@ -132,6 +132,41 @@ impl Client {
     }
 }
 
+/// What never ends is over our limit: said by the frame's own length, or come to in pieces.
+#[test]
+fn a_message_without_an_end_is_too_big() {
+    let too_big = Some(Outcome::Protocol(ProtocolError::TooBig));
+    let longest = [&[0x82, 127][..], &(u64::MAX >> 1).to_be_bytes()].concat();
+    let (over, most) = ((16_u64 << 20) + 1, 16_u64 << 20);
+    for expect in [Expect::Echo, Expect::Reply, Expect::Push, Expect::None, Expect::Mirror] {
+        let check = |wire: &[&[u8]], times: usize, expected: Option<Outcome>| {
+            let mut client = Client::open(expect, |plan| plan.messages.frame = Frame::Binary);
+            for wire in std::iter::repeat_n(wire, times).flatten() {
+                client.hear(wire);
+            }
+            let said = client.said();
+            let eof = expected.is_some() && expect == Expect::Mirror;
+            assert_eq!(said.contains(&(0x88, vec![0x03, 0xf1])), expected.is_some(), "{expect:?}");
+            if eof {
+                client.input(Input::Eof);
+            }
+            assert_eq!(client.outcome(), expected, "{expect:?} {times}");
+        };
+        let declared = |length: u64| [&[0x82, 127][..], &length.to_be_bytes(), b"x"].concat();
+        check(&[&longest], 1, too_big);
+        check(&[&declared(over)], 1, too_big);
+        check(&[&declared(most)], 1, None);
+        // Fragments of 64 KiB, and of nothing.
+        let fragment = frame(0x00, &[b'x'; 64 << 10]);
+        check(&[&frame(0x02, b"x")], 1, None);
+        let endless: Vec<&[u8]> = std::iter::repeat_n(&fragment[..], 257).collect();
+        check(&[&[&frame(0x02, b"x")[..]], &endless[..]].concat(), 1, too_big);
+        let nothing = [0x00, 0x00].repeat(64 << 10);
+        let empty: Vec<&[u8]> = std::iter::repeat_n(&nothing[..], 257).collect();
+        check(&[&[&frame(0x02, b"x")[..]], &empty[..]].concat(), 1, too_big);
+    }
+}
+
 pub(crate) fn unmasked(bytes: &[u8], mask: [u8; 4], offset: u32) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     apply_mask(&mut bytes, mask, offset);

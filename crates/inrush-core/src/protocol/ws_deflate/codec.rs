@@ -26,6 +26,8 @@ const LEVEL: i32 = 1;
 /// zlib has no window of 2^8 bytes. Its smallest one is for messages that refer to nothing.
 const ZLIB_LEAST_BITS: u8 = 9;
 const DEFLATERS: usize = 8;
+/// Decompressors that are kept for the next message.
+const SPARE: usize = 16;
 
 /// The last bytes of a direction, to which its next message may refer.
 #[derive(Clone, Debug)]
@@ -68,8 +70,17 @@ pub struct Compressor {
 /// Decompresses the messages of many connections.
 #[derive(Default)]
 pub struct Decompressor {
-    inflate: Option<Inflate>,
+    spare: Vec<Box<Inflate>>,
     piece: Box<[u8]>,
+}
+
+/// A message of which more is to come: about 44 KiB while it lasts.
+pub struct Stream {
+    inflate: Box<Inflate>,
+    /// Bytes given out.
+    total: usize,
+    /// A piece was given out.
+    begun: bool,
 }
 
 impl Debug for Compressor {
@@ -81,6 +92,12 @@ impl Debug for Compressor {
 impl Debug for Decompressor {
     fn fmt(&self, f: &mut Formatter<'_>) -> Written {
         f.debug_struct("Decompressor").finish_non_exhaustive()
+    }
+}
+
+impl Debug for Stream {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Written {
+        f.debug_struct("Stream").field("total", &self.total).finish_non_exhaustive()
     }
 }
 
@@ -144,8 +161,8 @@ impl Compressor {
 }
 
 impl Decompressor {
-    /// Gives out a message piece by piece; `each` says whether it wants more. `window` is what came
-    /// before when the context is taken over.
+    /// Gives out a message that came whole, piece by piece; `each` says whether it wants more.
+    /// `window` is what came before when the context is taken over.
     ///
     /// # Errors
     /// `Deflate` when the payload is none of a compressed message, `TooBig` when the message is
@@ -155,39 +172,72 @@ impl Decompressor {
         mut window: Option<&mut Window>,
         payload: &[u8],
         most: usize,
+        each: impl FnMut(Inflated<'_>) -> bool,
+    ) -> Result<(), ProtocolError> {
+        let mut stream = self.begin(window.as_deref())?;
+        let said = self.feed(&mut stream, window.as_deref_mut(), payload, true, most, each);
+        self.end(stream);
+        said
+    }
+
+    /// Begins a message that comes in pieces.
+    ///
+    /// # Errors
+    /// `Deflate` when the window cannot be taken over.
+    pub fn begin(&mut self, window: Option<&Window>) -> Result<Stream, ProtocolError> {
+        let mut inflate = self.spare.pop().unwrap_or_else(|| Box::new(Inflate::new(false, 15)));
+        inflate.reset(false);
+        if let Some(window) = window.filter(|window| !window.bytes.is_empty()) {
+            let known = inflate.set_dictionary(&window.bytes);
+            known.map_err(|_| ProtocolError::Deflate)?;
+        }
+        Ok(Stream { inflate, total: 0, begun: false })
+    }
+
+    /// Takes in a piece of a message's payload, and gives out what it says. What a piece costs is
+    /// bounded by its length: a table of codes for each 35 bytes is the worst, at 6 ms per 64 KiB.
+    ///
+    /// # Errors
+    /// As [`Self::decompress`]; then the message is over.
+    pub fn feed(
+        &mut self,
+        stream: &mut Stream,
+        mut window: Option<&mut Window>,
+        payload: &[u8],
+        last: bool,
+        most: usize,
         mut each: impl FnMut(Inflated<'_>) -> bool,
     ) -> Result<(), ProtocolError> {
         if self.piece.is_empty() {
             self.piece = vec![0; PIECE].into_boxed_slice();
         }
-        let inflate = self.inflate.get_or_insert_with(|| Inflate::new(false, 15));
-        inflate.reset(false);
-        if let Some(window) = window.as_deref().filter(|window| !window.bytes.is_empty()) {
-            let known = inflate.set_dictionary(&window.bytes);
-            known.map_err(|_| ProtocolError::Deflate)?;
-        }
-        let (mut total, mut at, mut start) = (0_usize, 0_usize, true);
-        for (mut left, last) in [(payload, false), (&REST[..], true)] {
-            loop {
+        let Stream { inflate, total, begun } = stream;
+        let mut at = 0;
+        let mut give = |bytes: &[u8], end| {
+            if let Some(window) = window.as_deref_mut() {
+                window.push(bytes);
+            }
+            let start = !core::mem::replace(begun, true);
+            each(Inflated { bytes, start, end })
+        };
+        let rest: &[u8] = if last { &REST } else { &[] };
+        for (mut left, closing) in [(payload, false), (rest, true)] {
+            while !(left.is_empty() && closing && !last) {
                 let (read, written) = (inflate.total_in(), inflate.total_out());
                 let said = inflate
                     .decompress(left, &mut self.piece[at..], InflateFlush::NoFlush)
                     .map_err(|_| ProtocolError::Deflate)?;
                 left = &left[passed(inflate.total_in(), read)..];
                 let got = passed(inflate.total_out(), written);
-                total += got;
+                *total += got;
                 at += got;
-                if total > most {
+                if *total > most {
                     return Err(ProtocolError::TooBig);
                 }
                 let full = at == self.piece.len();
                 if full {
-                    let bytes = &self.piece[..at];
-                    if let Some(window) = window.as_deref_mut() {
-                        window.push(bytes);
-                    }
-                    let go_on = each(Inflated { bytes, start, end: false });
-                    (at, start) = (0, false);
+                    let go_on = give(&self.piece[..at], false);
+                    at = 0;
                     if !go_on {
                         return Ok(());
                     }
@@ -196,12 +246,8 @@ impl Decompressor {
                 match said {
                     // A last block may come at any place, and what follows it is another stream
                     // (§7.2.3.4).
-                    Status::StreamEnd if last && left.is_empty() => {
-                        let bytes = &self.piece[..at];
-                        if let Some(window) = window {
-                            window.push(bytes);
-                        }
-                        each(Inflated { bytes, start, end: true });
+                    Status::StreamEnd if closing && left.is_empty() => {
+                        give(&self.piece[..at], true);
                         return Ok(());
                     }
                     Status::StreamEnd => inflate.reset(false),
@@ -211,8 +257,21 @@ impl Decompressor {
                 }
             }
         }
-        // It ends inside a block.
-        Err(ProtocolError::Deflate)
+        if last {
+            // It ends inside a block.
+            return Err(ProtocolError::Deflate);
+        }
+        if at > 0 {
+            give(&self.piece[..at], false);
+        }
+        Ok(())
+    }
+
+    /// A message is over, or given up.
+    pub fn end(&mut self, stream: Stream) {
+        if self.spare.len() < SPARE {
+            self.spare.push(stream.inflate);
+        }
     }
 }
 

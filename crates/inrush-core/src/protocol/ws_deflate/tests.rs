@@ -94,6 +94,32 @@ fn inflated(
     Ok(message)
 }
 
+/// The same of a payload that comes in pieces, and of two connections at once.
+fn streamed(
+    codec: &mut Decompressor,
+    mut window: Option<&mut Window>,
+    payload: &[u8],
+    piece: usize,
+) -> Result<Vec<u8>, ProtocolError> {
+    let mut stream = codec.begin(window.as_deref())?;
+    let (mut message, mut ended) = (Vec::new(), false);
+    let mut pieces = payload.chunks(piece.max(1)).peekable();
+    while let Some(piece) = pieces.next() {
+        let other = inflated(codec, None, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], 100);
+        assert_eq!(other.as_deref(), Ok(&b"Hello"[..]));
+        let (window, last) = (window.as_deref_mut(), pieces.peek().is_none());
+        codec.feed(&mut stream, window, piece, last, MESSAGE_BYTES, |got| {
+            assert!(!ended && got.start == message.is_empty(), "{got:?}");
+            ended = got.end;
+            message.extend_from_slice(got.bytes);
+            true
+        })?;
+        assert_eq!(ended, last);
+    }
+    codec.end(stream);
+    Ok(message)
+}
+
 /// Messages as they are: like those before them, noise, long, empty.
 fn messages() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let like = (any::<u8>(), 0..2_000_usize).prop_map(|(seed, length)| {
@@ -145,6 +171,22 @@ proptest! {
             let payload = sender.compress(message);
             let window = takes_over.then_some(&mut window);
             let back = inflated(&mut codec, window, &payload, MESSAGE_BYTES);
+            prop_assert!(back.as_ref() == Ok(message));
+        }
+    }
+
+    #[test]
+    fn a_message_may_come_in_pieces(
+        messages in messages(),
+        takes_over in any::<bool>(),
+        piece in 1..3_000_usize,
+    ) {
+        let (mut codec, mut window) = (Decompressor::default(), Window::new(15));
+        let mut sender = Sender::new(takes_over);
+        for message in messages.iter().filter(|message| !message.is_empty()) {
+            let payload = sender.compress(message);
+            let window = takes_over.then_some(&mut window);
+            let back = streamed(&mut codec, window, &payload, piece);
             prop_assert!(back.as_ref() == Ok(message));
         }
     }

@@ -1,8 +1,10 @@
 //! An answer to the upgrade that is no good 101: what it says, and what of it is worth keeping.
 
-use super::client::parse;
-use super::no_headers;
+use super::client::{body_of, content_length, interim, parse};
+use super::{has_token, no_headers};
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use httparse::{Response, Status, parse_chunk_size};
 
 /// Bytes kept of a body.
 pub const BODY_BYTES: usize = 512;
@@ -40,8 +42,8 @@ pub struct Answer<'a> {
     pub reason: &'a str,
     /// In their order.
     headers: Vec<(&'a str, &'a [u8])>,
-    /// What came of it.
-    pub body: &'a [u8],
+    /// What came of it, without the lengths of its chunks (RFC 9112 §7.1).
+    pub body: Cow<'a, [u8]>,
 }
 
 impl<'a> Answer<'a> {
@@ -53,7 +55,10 @@ impl<'a> Answer<'a> {
             status: response.code?,
             reason: response.reason.unwrap_or_default(),
             headers: response.headers.iter().map(|h| (h.name, h.value.trim_ascii())).collect(),
-            body: &bytes[length..],
+            body: match is_chunked(&response) {
+                true => Cow::Owned(unchunked(&bytes[length..]).0),
+                false => Cow::Borrowed(&bytes[length..]),
+            },
         })
     }
 
@@ -64,6 +69,41 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// Whether a complete head, and the body that it announces, have come. An answer that says nothing
+/// of its length ends with the connection.
+pub fn is_complete(answer: &[u8]) -> bool {
+    let mut headers = no_headers();
+    let Ok(Some((response, length))) = parse(answer, &mut headers) else { return false };
+    let body = &answer[length..];
+    if is_chunked(&response) {
+        return unchunked(body).1;
+    }
+    content_length(answer).is_some_and(|length| body.len() >= length)
+}
+
+fn is_chunked(response: &Response<'_, '_>) -> bool {
+    let coded = |name: &str| name.eq_ignore_ascii_case("transfer-encoding");
+    let mut named = response.headers.iter().filter(|header| coded(header.name));
+    named.any(|header| has_token(header.value, b"chunked"))
+}
+
+/// What a body in chunks says as far as it came, and whether that is all of it.
+fn unchunked(mut body: &[u8]) -> (Vec<u8>, bool) {
+    let mut said = Vec::new();
+    loop {
+        let Ok(Status::Complete((head, length))) = parse_chunk_size(body) else {
+            return (said, false);
+        };
+        if length == 0 {
+            return (said, true);
+        }
+        body = &body[head..];
+        let came = usize::try_from(length).unwrap_or(usize::MAX).min(body.len());
+        said.extend_from_slice(&body[..came]);
+        body = body[came..].strip_prefix(b"\r\n").unwrap_or_default();
+    }
+}
+
 /// The same answer, as short as is worth keeping: status line, telling headers and the beginning of
 /// the body; and how many bytes more of the body are wanted. What is no answer is cut.
 pub fn keep(answer: &[u8]) -> (Vec<u8>, usize) {
@@ -71,6 +111,7 @@ pub fn keep(answer: &[u8]) -> (Vec<u8>, usize) {
         let kept = answer[..answer.len().min(BODY_BYTES)].to_vec();
         return (kept, 0);
     };
+    let answer = &answer[interim(answer)..];
     let mut kept = Vec::new();
     let mut line = |parts: [&[u8]; 2], most: usize| {
         let length: usize = parts.iter().map(|part| part.len()).sum();
@@ -92,7 +133,8 @@ pub fn keep(answer: &[u8]) -> (Vec<u8>, usize) {
         }
     }
     kept.extend_from_slice(b"\r\n");
-    let body = &read.body[..read.body.len().min(BODY_BYTES)];
+    let body = body_of(answer);
+    let body = &body[..body.len().min(BODY_BYTES)];
     kept.extend_from_slice(body);
     (kept, BODY_BYTES - body.len())
 }
@@ -102,6 +144,24 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::String;
+
+    #[test]
+    fn chunks_are_put_together() {
+        let check = |body: &str, said: &str, complete: bool| {
+            let head = "HTTP/1.1 503 Busy\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
+            let answer = format!("{head}{body}");
+            assert_eq!(is_complete(answer.as_bytes()), complete, "{body:?}");
+            let (kept, _) = keep(answer.as_bytes());
+            assert_eq!(&*Answer::read(&kept).unwrap().body, said.as_bytes(), "{body:?}");
+        };
+        check("5\r\nhello\r\n6;a=b\r\n world\r\n0\r\n\r\n", "hello world", true);
+        check("5\r\nhello\r\n6\r\n wo", "hello wo", false);
+        check("5\r\nhello\r\nno length\r\n", "hello", false);
+        check("5\r\nhello", "hello", false);
+        check("ffffffffffffffff\r\nhello", "hello", false);
+        check("", "", false);
+        check("0\r\n\r\n", "", true);
+    }
 
     #[test]
     fn a_long_head_hides_no_body() {
@@ -116,7 +176,8 @@ mod tests {
         assert_eq!(core::str::from_utf8(&kept), Ok(expected));
         assert_eq!(room, BODY_BYTES - 7);
         let read = Answer::read(&kept).unwrap();
-        assert_eq!((read.status, read.reason, read.body), (403, "No Entry", &b"why not"[..]));
+        let body: &[u8] = &read.body;
+        assert_eq!((read.status, read.reason, body), (403, "No Entry", &b"why not"[..]));
         assert_eq!(read.header("Server"), Some(&b"edge"[..]));
         assert_eq!(read.header("set-cookie"), None);
         assert_eq!(keep(&kept), (kept.clone(), room), "what was kept is kept as it is");

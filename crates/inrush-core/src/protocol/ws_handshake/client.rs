@@ -188,19 +188,45 @@ fn decimal(digits: &[u8]) -> Option<usize> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
+/// Length of the interim answers before the final one (RFC 9110 §15.2): those of class 1xx but 101.
+pub(super) fn interim(answer: &[u8]) -> usize {
+    let mut at = 0;
+    while matches!(answer.get(at + 8..at + 10), Some(b" 1")) {
+        let mut headers = no_headers();
+        match parse_one(answer, at, &mut headers) {
+            Ok(Some((response, length))) if response.code != Some(101) => at = length,
+            _ => break,
+        }
+    }
+    at
+}
+
+/// The head of the final answer, and where it ends.
 #[inline]
 pub(super) fn parse<'h, 'b>(
     answer: &'b [u8],
     headers: &'h mut Headers<'b>,
 ) -> Result<Option<(Response<'h, 'b>, usize)>, ProtocolError> {
-    let sure = answer.len().min(BEGIN.len());
-    if answer[..sure] != BEGIN[..sure] {
+    let at = if answer.get(9..12) == Some(b"101") { 0 } else { interim(answer) };
+    parse_one(answer, at, headers)
+}
+
+/// The head that begins at `at`, and where it ends.
+#[inline]
+fn parse_one<'h, 'b>(
+    answer: &'b [u8],
+    at: usize,
+    headers: &'h mut Headers<'b>,
+) -> Result<Option<(Response<'h, 'b>, usize)>, ProtocolError> {
+    let bytes = bounded(answer).get(at..).unwrap_or_default();
+    let sure = bytes.len().min(BEGIN.len());
+    if bytes[..sure] != BEGIN[..sure] {
         return Err(ProtocolError::NotHttp);
     }
     let mut response = Response::new(&mut []);
     let parser = ParserConfig::default();
-    match parser.parse_response_with_uninit_headers(&mut response, bounded(answer), headers) {
-        Ok(Status::Complete(length)) => Ok(Some((response, length))),
+    match parser.parse_response_with_uninit_headers(&mut response, bytes, headers) {
+        Ok(Status::Complete(length)) => Ok(Some((response, at + length))),
         Ok(Status::Partial) if answer.len() < HEAD_BYTES => Ok(None),
         Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
             Err(ProtocolError::HeadTooLong)
@@ -257,6 +283,13 @@ mod tests {
             assert_eq!(verify(answer.as_bytes(), NONCE, &["chat".into()]), expected, "{to}");
         };
         check("101 Switching Protocols", "503 Busy", Err(E::Status(503)));
+        // Interim answers are none (RFC 9110 §15.2).
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let twice = format!("HTTP/1.1 100 Continue\r\n\r\n{hints}HTTP");
+        check("HTTP", &twice, Ok(Some(GOOD.len() + twice.len() - 4)));
+        check("HTTP/1.1 101", &format!("{hints}HTTP/1.1 403"), Err(E::Status(403)));
+        check("HTTP/1.1 101", &format!("{hints}SSH/2.0 101"), Err(E::NotHttp));
+        check("HTTP/1.1 101", &format!("{}HTTP/1.1 101", hints.repeat(420)), Err(E::HeadTooLong));
         check("101 Switching Protocols", "200", Err(E::Status(200)));
         check("HTTP/1.1", "HTTP/1.0", Err(E::NoUpgrade));
         check("HTTP/1.1", "HTTP/2.0", Err(E::NotHttp));

@@ -31,8 +31,10 @@ pub enum Asked<'a> {
         /// Length of the head in bytes.
         len: usize,
     },
-    /// It is no HTTP/1, asks in a wrong way (RFC 6455 §4.2.1), or is over 16 KiB or 64 headers.
+    /// It is no HTTP/1, or asks in a wrong way (RFC 6455 §4.2.1).
     Bad,
+    /// Its head is over 16 KiB or 64 headers.
+    TooLong,
 }
 
 /// Whether a connection that begins with these bytes speaks HTTP: `GET ` decides. `None` while it
@@ -55,7 +57,8 @@ pub fn read_request(bytes: &[u8]) -> Asked<'_> {
     let len = match parser.parse_request_with_uninit_headers(&mut request, bounded, &mut headers) {
         Ok(Status::Complete(len)) => len,
         Ok(Status::Partial) if bytes.len() < HEAD_BYTES => return Asked::More,
-        Ok(Status::Partial) | Err(_) => return Asked::Bad,
+        Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => return Asked::TooLong,
+        Err(_) => return Asked::Bad,
     };
     let (mut upgrade, mut connection, mut deflate) = (false, false, None);
     let (mut version, mut key, mut subprotocols) = (None, None, None);
@@ -265,10 +268,10 @@ mod tests {
             assert_eq!(read_request(bytes.as_bytes()), expected, "{times} {line}");
         };
         check("A: b\r\n", 64, Asked::More);
-        check("A: b\r\n", 65, Asked::Bad);
+        check("A: b\r\n", 65, Asked::TooLong);
         check("A", HEAD_BYTES - 17, Asked::More);
-        check("A", HEAD_BYTES, Asked::Bad);
-        check("A", 1 << 20, Asked::Bad);
+        check("A", HEAD_BYTES, Asked::TooLong);
+        check("A", 1 << 20, Asked::TooLong);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use super::incoming::{Breach, Piece};
 use super::messages::{TAG, tag};
 use super::{LoadSwarm, State};
 use crate::failure::ProtocolError;
-use crate::protocol::ws_deflate::{Agreed, Compressor, Decompressor, MESSAGE_BYTES, Window};
+use crate::protocol::ws_deflate::{
+    Agreed, Compressor, Decompressor, MESSAGE_BYTES, Stream, Window,
+};
 use crate::protocol::ws_frame::COMPRESSED;
 use crate::swarm::{ConnId, Orders};
 use crate::time::Nanos;
@@ -16,8 +18,11 @@ use alloc::vec::Vec;
 
 /// The window when no smaller one was agreed.
 const ANY_BITS: u8 = 15;
-/// Bytes of unfinished messages of all connections of a worker.
-const KEPT_BYTES: usize = 256 << 20;
+/// Connections of a worker that may be inside a compressed message at once: 180 MB.
+const STREAMS: usize = 4_096;
+/// How far back our own messages refer at most. A sender may refer to less than was agreed (RFC
+/// 7692 §7.2.1), and what a message costs grows with this, 30 us of hashing for 2^15 (PROMISES.md).
+const SAID_BITS: u8 = 12;
 
 /// What compression needs, by slot; nothing of connections without it.
 #[derive(Debug, Default)]
@@ -26,9 +31,8 @@ pub(super) struct Compressed {
     decompressor: Decompressor,
     /// Of those that have one; boxed, because the nodes of a map are half empty.
     contexts: BTreeMap<u32, Box<Context>>,
-    /// Messages that come in pieces, and their bytes.
-    parts: BTreeMap<u32, Vec<u8>>,
-    kept: usize,
+    /// Messages that come in pieces.
+    streams: BTreeMap<u32, Stream>,
     /// Reused: a message, and its payload.
     message: Vec<u8>,
     payload: Vec<u8>,
@@ -49,23 +53,9 @@ impl Compressed {
     /// The connection is gone.
     pub(super) fn forget(&mut self, slot: u32) {
         self.contexts.remove(&slot);
-        self.kept -= self.parts.remove(&slot).map_or(0, |parts| parts.len());
-    }
-
-    /// The payload of a message that comes in pieces, once it is whole.
-    fn gather(&mut self, slot: u32, piece: Piece<'_>) -> Result<Option<Vec<u8>>, ProtocolError> {
-        let (parts, more) = (self.parts.entry(slot).or_default(), piece.bytes.len());
-        if parts.len() + more > MESSAGE_BYTES || self.kept + more > KEPT_BYTES {
-            return Err(ProtocolError::TooBig);
+        if let Some(stream) = self.streams.remove(&slot) {
+            self.decompressor.end(stream);
         }
-        parts.extend_from_slice(piece.bytes);
-        self.kept += more;
-        if !piece.end {
-            return Ok(None);
-        }
-        let whole = self.parts.remove(&slot).unwrap_or_default();
-        self.kept -= whole.len();
-        Ok(Some(whole))
     }
 }
 
@@ -78,7 +68,7 @@ impl LoadSwarm {
         self.snapshot.counts.compressed += 1;
         let context = Context {
             bits: agreed.client_bits,
-            said: agreed.client_takes_over.then(|| Window::new(agreed.client_bits)),
+            said: agreed.client_takes_over.then(|| Window::new(agreed.client_bits.min(SAID_BITS))),
             heard: agreed.server_takes_over.then(|| Window::new(agreed.server_bits)),
         };
         let some = context.said.is_some() || context.heard.is_some() || context.bits < ANY_BITS;
@@ -124,8 +114,8 @@ impl LoadSwarm {
         self.compressed.payload = payload;
     }
 
-    /// Takes in a piece of a compressed message; what it says is taken in when it is whole, like
-    /// that of any other, piece by piece, so that its length costs no memory.
+    /// Takes in a piece of a compressed message; what it says is taken in as it comes, so that its
+    /// length costs no memory.
     #[cold]
     pub(super) fn compressed_piece(
         &mut self,
@@ -134,36 +124,39 @@ impl LoadSwarm {
         piece: Piece<'_>,
         orders: &mut Orders,
     ) {
-        let gathered;
-        let payload = if piece.is_whole() {
-            piece.bytes
-        } else {
-            match self.compressed.gather(id.slot, piece) {
-                Ok(None) => return,
-                Ok(Some(whole)) => {
-                    gathered = whole;
-                    &gathered
-                }
-                Err(error) => {
-                    return self.violated(now, id, Breach::told(error, piece.bytes), orders);
-                }
-            }
-        };
-        let Compressed { decompressor, contexts, .. } = &mut self.compressed;
+        let Compressed { decompressor, contexts, streams, .. } = &mut self.compressed;
         let mut heard = contexts.get_mut(&id.slot).and_then(|context| context.heard.take());
         let mut decompressor = core::mem::take(decompressor);
-        let said = decompressor.decompress(heard.as_mut(), payload, MESSAGE_BYTES, |got| {
-            self.snapshot.counts.received_bytes += got.bytes.len() as u64;
-            let (bytes, start, end) = (got.bytes, got.start, got.end);
-            self.message(now, id, &[], Piece { bytes, start, end, behind: &[], ..piece }, orders);
-            self.conns[id.slot as usize].state == State::Open
+        let under_way = streams.remove(&id.slot).filter(|_| !piece.start);
+        let full = streams.len() >= STREAMS && !piece.is_whole();
+        let stream = match under_way {
+            Some(stream) => Ok(stream),
+            None if full => Err(ProtocolError::NoRoom),
+            None => decompressor.begin(heard.as_ref()),
+        };
+        let said = stream.and_then(|mut stream| {
+            let window = heard.as_mut();
+            let (bytes, last) = (piece.bytes, piece.end);
+            let said = decompressor.feed(&mut stream, window, bytes, last, MESSAGE_BYTES, |got| {
+                self.snapshot.counts.received_bytes += got.bytes.len() as u64;
+                let (bytes, start, end) = (got.bytes, got.start, got.end);
+                let piece = Piece { bytes, start, end, behind: &[], ..piece };
+                self.message(now, id, &[], piece, orders);
+                self.conns[id.slot as usize].state == State::Open
+            });
+            if said.is_ok() && !piece.end && self.conns[id.slot as usize].state == State::Open {
+                self.compressed.streams.insert(id.slot, stream);
+            } else {
+                decompressor.end(stream);
+            }
+            said
         });
         self.compressed.decompressor = decompressor;
         if let Some(context) = self.compressed.contexts.get_mut(&id.slot) {
             context.heard = heard;
         }
         if let Err(error) = said {
-            self.violated(now, id, Breach::told(error, payload), orders);
+            self.violated(now, id, Breach::told(error, piece.bytes), orders);
         }
     }
 }

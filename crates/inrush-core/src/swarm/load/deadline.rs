@@ -175,7 +175,7 @@ impl LoadSwarm {
     /// Its lifetime is over. Whoever was not served by now has failed, as at the end of the hold.
     fn end_life(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
         let unsure = !self.conns[id.slot as usize].is(CONFIRMED);
-        if self.was_never_answered(id.slot) {
+        if self.was_never_answered(now, id.slot) {
             self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
         } else if unsure && !self.not_local[usize::from(self.target(id.slot))] {
             orders.push(Order::Look(id, self.target(id.slot)));

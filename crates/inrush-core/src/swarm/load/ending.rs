@@ -149,7 +149,8 @@ impl LoadSwarm {
         let heard = c.has_heard() || open && c.is(SECURE);
         let mut words = Vec::new();
         if c.is(IN_PARTS) {
-            words = self.parts.remove(&id.slot).unwrap_or_default();
+            // A Close that has begun may still end among the last words.
+            words = self.parts.get(&id.slot).cloned().unwrap_or_default();
         }
         words.extend(self.said.take(id.slot).unwrap_or_default());
         words.extend_from_slice(&said[..said.len().min(WORDS)]);
@@ -218,7 +219,8 @@ impl LoadSwarm {
             }
             judged.err()
         } else {
-            last_close(&mut c.rx, &mut bytes).map(|(error, reason)| {
+            let begun = self.parts.entry(id.slot).or_default();
+            last_close(&mut c.rx, &mut bytes, begun).map(|(error, reason)| {
                 dying.words = reason;
                 error
             })
@@ -334,7 +336,7 @@ impl LoadSwarm {
         for slot in from..super::size(self.conns.len()) {
             let (state, id) = (self.conns[slot as usize].state, self.id(slot));
             match state {
-                State::Open if self.was_never_answered(slot) => {
+                State::Open if self.was_never_answered(now, slot) => {
                     self.fail(now, id, Op::Deadline, Outcome::TimedOut, orders);
                 }
                 State::Open => self.begin_close(now, id, orders),
@@ -350,10 +352,12 @@ impl LoadSwarm {
 
     /// Replies were due and awaited, and not one byte ever came: nobody has served it. Nor has
     /// anybody when a server shook hands with all, answered none and fell silent.
-    pub(super) fn was_never_answered(&self, slot: u32) -> bool {
+    pub(super) fn was_never_answered(&self, now: Nanos, slot: u32) -> bool {
         let c = &self.conns[slot as usize];
-        let silent = !c.has_heard() || self.unanswered && c.received == 0 && c.heard <= c.since;
-        !self.stopping && self.expects_replies() && c.outstanding() > 0 && silent
+        let since = self.unanswered && c.received == 0 && c.heard <= c.since;
+        let silent = !c.has_heard() || since;
+        let waits = self.expects_replies() && c.outstanding() > 0 && silent;
+        !self.stopping && (waits || since && self.awaits_pong(now, slot))
     }
 
     /// We stop before it was open.
@@ -437,12 +441,25 @@ impl LoadSwarm {
     }
 }
 
-/// The Close frame among these bytes, with its reason, if it came whole.
-fn last_close(rx: &mut Decoder, bytes: &mut &[u8]) -> Option<(ProtocolError, Vec<u8>)> {
+/// The Close frame among these bytes, with what it says, once it is whole. `begun`: the body of the
+/// control frame under way.
+fn last_close(
+    rx: &mut Decoder,
+    bytes: &mut &[u8],
+    begun: &mut Vec<u8>,
+) -> Option<(ProtocolError, Vec<u8>)> {
     while let Ok(Some(event)) = rx.next(Role::Client, bytes) {
-        if let Event::Control { op: opcode::CLOSE, bytes: body, end: true, .. } = event {
-            let error = close_code(body).map_or_else(|error| error, ProtocolError::Closed);
-            return Some((error, body.get(2..).unwrap_or_default().to_vec()));
+        let Event::Control { op, bytes: more, end, .. } = event else { continue };
+        begun.extend_from_slice(more);
+        if !end {
+            continue;
+        }
+        let body = core::mem::take(begun);
+        if op == opcode::CLOSE {
+            return Some(match close_code(&body) {
+                Ok(code) => (ProtocolError::Closed(code), body.get(2..).unwrap_or_default().into()),
+                Err(error) => (error, body),
+            });
         }
     }
     None

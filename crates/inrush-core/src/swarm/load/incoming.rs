@@ -10,8 +10,8 @@ use crate::time::Nanos;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-/// Longest message that is sent back.
-const MESSAGE_BYTES: usize = 16 << 20;
+/// Longest message that is taken in, when our own are not longer.
+pub(super) const MESSAGE_BYTES: usize = 16 << 20;
 /// A mirror whose peer asks and does not listen is given up when it owes more: room for one
 /// longest message that is not written and one more that comes in.
 const OWED_BYTES: usize = 2 * MESSAGE_BYTES;

@@ -15,7 +15,15 @@ use alloc::vec::Vec;
 pub(super) const TAG: usize = 16;
 
 /// Control bytes kept of one connection; a peer that sends pings faster than it reads loses pongs.
-const OWED_LIMIT: usize = 4_096;
+const OWED_CONTROL: usize = 4_096;
+
+/// What the socket of a connection did not take, and is not rendered again.
+#[derive(Debug, Default)]
+pub(super) struct Owed {
+    bytes: Vec<u8>,
+    /// Of control frames that came later than the first.
+    control: usize,
+}
 
 /// One message without its tag, and whether it has one.
 pub(super) fn template(payload: &Payload) -> (Vec<u8>, bool) {
@@ -51,6 +59,13 @@ pub(super) fn read_tag(bytes: &[u8]) -> Option<(u32, u32)> {
         value = value << 4 | u64::from(digit);
     }
     Some(((value >> 32) as u32, (value & 0xffff_ffff) as u32))
+}
+
+impl Owed {
+    /// The end of a request.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        Self { bytes, control: 0 }
+    }
 }
 
 impl LoadSwarm {
@@ -123,7 +138,7 @@ impl LoadSwarm {
         }
         let c = &mut self.conns[id.slot as usize];
         if c.is(OWED) && matches!(c.state, State::Open | State::Closing) {
-            let owed = self.owed.remove(&id.slot).unwrap_or_default();
+            let owed = self.owed.remove(&id.slot).unwrap_or_default().bytes;
             c.flags = c.flags & !OWED | CONTROL;
             c.bytes_out += owed.len() as u64;
             orders.write(id, |out| out.extend_from_slice(&owed));
@@ -153,18 +168,32 @@ impl LoadSwarm {
         c.bytes_out = c.bytes_out.saturating_sub(tail.len() as u64);
         if c.is(CONTROL) {
             c.flags |= OWED;
-            self.owed.entry(id.slot).or_default().extend_from_slice(tail);
+            self.owed.entry(id.slot).or_default().bytes.extend_from_slice(tail);
         } else {
             c.tx_left = size(tail.len());
         }
     }
 
-    /// Writes a control frame, after what is still unwritten.
-    pub(super) fn put_control(&mut self, id: ConnId, op: u8, body: &[u8], orders: &mut Orders) {
-        let flooded = op != opcode::CLOSE && self.owed_bytes(id.slot) > OWED_LIMIT;
-        if !flooded {
-            self.put_frame(id, op, body, !u32::from(op), orders);
+    /// Writes a control frame, after what is still unwritten; says whether there was room for it.
+    pub(super) fn put_control(
+        &mut self,
+        id: ConnId,
+        op: u8,
+        body: &[u8],
+        orders: &mut Orders,
+    ) -> bool {
+        let waits = self.conns[id.slot as usize].is(OWED);
+        let owed = self.owed.get_mut(&id.slot).filter(|_| waits);
+        if let Some(owed) = owed {
+            if op != opcode::CLOSE && owed.control > OWED_CONTROL {
+                return false;
+            }
+            owed.control += ws_frame::head_len(body.len(), true) + body.len();
         }
+        // Masks of control frames count down while those of messages count up.
+        self.controls = self.controls.wrapping_add(1);
+        self.put_frame(id, op, body, !self.controls, orders);
+        true
     }
 
     /// Bytes that are kept because the socket did not take them.
@@ -172,7 +201,7 @@ impl LoadSwarm {
         if !self.conns[slot as usize].is(OWED) {
             return 0;
         }
-        self.owed.get(&slot).map_or(0, Vec::len)
+        self.owed.get(&slot).map_or(0, |owed| owed.bytes.len())
     }
 
     /// Writes bytes that are not rendered again, after what is still unwritten. A bare stream has
@@ -198,7 +227,7 @@ impl LoadSwarm {
             }
         };
         if c.tx_left > 0 || c.is(OWED) {
-            render(self.owed.entry(id.slot).or_default());
+            render(&mut self.owed.entry(id.slot).or_default().bytes);
             c.flags |= OWED;
             return;
         }
@@ -244,7 +273,9 @@ impl LoadSwarm {
 
     #[inline]
     fn mask(&self, id: ConnId, seq: u32) -> [u8; 4] {
-        let number = self.shard.number(id.slot) << 32 | u64::from(seq);
+        // Each life of a connection masks in its own way (RFC 6455 §5.3).
+        let life = u64::from(id.generation) << 52;
+        let number = (self.shard.number(id.slot) << 32 | u64::from(seq)) ^ life;
         ((draw(self.shard.plan.seed, MASK, number) >> 32) as u32).to_ne_bytes()
     }
 

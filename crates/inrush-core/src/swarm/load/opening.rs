@@ -1,6 +1,7 @@
 //! From nothing to open: connect, upgrade request, its answer.
 
 use super::conn::{AGAIN, CONFIRMED, CONNECTED, Conn, IN_PARTS, OVERDUE, OWED, SECURE, State};
+use super::messages::Owed;
 use super::{LoadSwarm, Stage, size};
 use crate::failure::{Op, Outcome, ProtocolError};
 use crate::pace::draw;
@@ -146,7 +147,7 @@ impl LoadSwarm {
         let mut whole = Vec::new();
         request.render(nonce, &mut whole);
         let rest = whole.split_off(whole.len() - left);
-        self.owed.insert(id.slot, rest);
+        self.owed.insert(id.slot, Owed::of(rest));
         let c = &mut self.conns[id.slot as usize];
         c.tx_left = 0;
         c.flags |= OWED;
@@ -210,8 +211,7 @@ impl LoadSwarm {
         self.die(now, id, Op::Decode, Outcome::Protocol(error), &[]);
         self.keep_answer(id.slot, said);
         let complete = match error {
-            ProtocolError::Status(_) => ws_handshake::content_length(said)
-                .is_some_and(|length| ws_handshake::body_of(said).len() >= length),
+            ProtocolError::Status(_) => ws_handshake::is_complete(said),
             _ => true,
         };
         if complete {

@@ -16,6 +16,9 @@ use alloc::vec::Vec;
 /// What a keep-alive ping begins with: no tag of a message does.
 const MARK: u8 = b'+';
 
+/// After the hold, a pong that was due so long ago does not come any more.
+const PONG_PATIENCE: Nanos = Nanos::from_secs(1);
+
 /// Keep-alive pings of one connection.
 #[derive(Clone, Copy, Debug)]
 struct Pinged {
@@ -83,20 +86,34 @@ impl LoadSwarm {
         }
     }
 
+    /// Whether a pong is due for longer than any that is only under way.
+    pub(super) fn awaits_pong(&self, now: Nanos, slot: u32) -> bool {
+        let patience = self.shard.plan.timeouts.reply.min(PONG_PATIENCE);
+        self.pinged(slot).is_some_and(|Pinged { next, answered, .. }| {
+            answered < next && self.due_of_ping(slot, answered) + patience <= now
+        })
+    }
+
     /// Sends the ping that is due. Whatever else came due while nobody looked is given up: one
     /// answer tells as much as many.
     pub(super) fn send_ping(&mut self, now: Nanos, id: ConnId, orders: &mut Orders) {
         let Some(Pinged { next, answered, .. }) = self.pinged(id.slot) else { return };
         let first = self.first_ping(id.slot);
         let due = self.due_of_ping(id.slot, next);
-        let Some(pings) = &mut self.pings else { return };
-        let after = due_after(first, pings.every, now);
-        pings.of[id.slot as usize] = Pinged { next: after, last: next, answered };
-        self.snapshot.counts.pings += 1;
-        self.snapshot.latencies.lag.record(now - due);
         let mut body = [MARK; 1 + TAG];
         body[1..].copy_from_slice(&tag(self.shard.number(id.slot), next));
-        self.put_control(id, opcode::PING, &body, orders);
+        let sent = self.put_control(id, opcode::PING, &body, orders);
+        let Some(pings) = &mut self.pings else { return };
+        let (after, pinged) = (due_after(first, pings.every, now), &mut pings.of[id.slot as usize]);
+        pinged.next = after;
+        if sent {
+            pinged.last = next;
+            self.snapshot.counts.pings += 1;
+            self.snapshot.latencies.lag.record(now - due);
+        } else if answered == next {
+            // Whoever was not asked owes no answer.
+            pinged.answered = after;
+        }
     }
 
     /// A pong: of a keep-alive ping, of a message, or unasked (RFC 6455 §5.5.3).
@@ -106,7 +123,8 @@ impl LoadSwarm {
         }
         self.snapshot.counts.received_bytes += body.len() as u64;
         // A heartbeat of the peer's own carries something else, and is nobody's reply.
-        if self.expects_replies() && body.len() == self.payload.len() {
+        let other = !self.tagged && body != self.payload.as_slice();
+        if self.expects_replies() && body.len() == self.payload.len() && !other {
             let (seq, intact) = self.compare(id, body);
             self.replied(now, id, seq, intact, orders);
         }

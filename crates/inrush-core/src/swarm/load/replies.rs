@@ -1,11 +1,11 @@
 //! Matching what comes back: echo, reply or push; late, duplicated, corrupted and overtaken apart.
 
 use super::conn::{COMPARED, CONFIRMED, IN_PARTS, PEER_CLOSED, QUIET, State};
-use super::incoming::{Breach, Piece};
+use super::incoming::{Breach, MESSAGE_BYTES, Piece};
 use super::messages::{TAG, read_tag};
-use super::{Conn, LoadSwarm};
-use crate::failure::{Op, Outcome, ProtocolError};
-use crate::plan::{Expect, Schedule};
+use super::{Conn, LoadSwarm, size};
+use crate::failure::{Op, Outcome, ProtocolError, ProtocolError as E};
+use crate::plan::{Expect, Frame, Schedule};
 use crate::protocol::ws_frame::{Event, Role, close_code, opcode};
 use crate::swarm::{ConnId, Orders};
 use crate::time::Nanos;
@@ -50,7 +50,7 @@ impl LoadSwarm {
     /// Takes in bytes of a WebSocket.
     #[inline]
     pub(super) fn frames(&mut self, now: Nanos, id: ConnId, mut bytes: &[u8], orders: &mut Orders) {
-        let read = bytes;
+        let (read, mut said) = (bytes, self.shard.plan.messages.frame == Frame::Ping);
         if !self.inner.is_empty() && self.goes_on(now, id, bytes, orders) {
             return;
         }
@@ -60,8 +60,24 @@ impl LoadSwarm {
                 return;
             }
             match c.rx.next(Role::Client, &mut bytes) {
-                Ok(None) => return,
+                Ok(None) => {
+                    if !said {
+                        // Pings and pongs are the library's: a program that hangs sends them too.
+                        c.heard = self.heard_before;
+                    }
+                    if c.rx.payload_left() > MESSAGE_BYTES as u64 {
+                        let over = Breach { error: E::TooBig, said: &[], read, left: bytes };
+                        self.is_too_long(now, id, false, over, orders);
+                    }
+                    return;
+                }
                 Ok(Some(Event::Data { text, bytes: got, start, end, compressed, .. })) => {
+                    said = true;
+                    let over = Breach { error: E::TooBig, said: got, read, left: bytes };
+                    if !(start && end) && self.is_too_long(now, id, start, over, orders) {
+                        return;
+                    }
+                    let c = &self.conns[id.slot as usize];
                     let (at, open, behind) = (0, c.state == State::Open, bytes);
                     let piece = Piece { at, bytes: got, text, start, end, behind, compressed };
                     if compressed && open {
@@ -87,6 +103,30 @@ impl LoadSwarm {
                 }
             }
         }
+    }
+
+    /// Whether a message has come to more than our limit, or says that it will, and its connection
+    /// has failed for it: one without an end would never fail otherwise. A frame counts as a byte
+    /// at least.
+    #[cold]
+    fn is_too_long(
+        &mut self,
+        now: Nanos,
+        id: ConnId,
+        start: bool,
+        over: Breach<'_>,
+        orders: &mut Orders,
+    ) -> bool {
+        let most = MESSAGE_BYTES.max(self.payload.len()) as u64;
+        let c = &mut self.conns[id.slot as usize];
+        let before = if start { 0 } else { c.message_bytes };
+        c.message_bytes = before.saturating_add(size(over.said.len().max(1)));
+        let comes = u64::from(c.message_bytes).saturating_add(c.rx.payload_left());
+        let long = comes > most && c.state == State::Open;
+        if long {
+            self.violated(now, id, over, orders);
+        }
+        long
     }
 
     /// Takes in bytes of a bare stream. Boundaries are the size of our own messages.
@@ -259,6 +299,12 @@ impl LoadSwarm {
         };
         if seq == c.received {
             c.received = c.received.wrapping_add(1);
+        } else if seq > c.received && self.shard.plan.messages.frame == Frame::Ping {
+            // A pong may answer all pings before it (RFC 6455 §5.5.3); only its own is measured.
+            let skipped = seq - c.received;
+            c.received = seq.wrapping_add(1);
+            self.outstanding = self.outstanding.saturating_sub(u64::from(skipped));
+            self.snapshot.counts.received += u64::from(skipped);
         } else if seq > c.received {
             let skipped = c.received..seq;
             c.received = seq.wrapping_add(1);
@@ -374,7 +420,9 @@ impl LoadSwarm {
     fn control(&mut self, now: Nanos, id: ConnId, op: u8, body: &[u8], orders: &mut Orders) {
         let closing = self.conns[id.slot as usize].state == State::Closing;
         match op {
-            opcode::PING if !closing => self.put_control(id, opcode::PONG, body, orders),
+            opcode::PING if !closing => {
+                self.put_control(id, opcode::PONG, body, orders);
+            }
             opcode::PONG if !closing => self.pong(now, id, body, orders),
             opcode::CLOSE if closing => self.finish(now, id, true, orders),
             opcode::CLOSE => self.peer_closes(now, id, body, orders),
@@ -388,7 +436,7 @@ impl LoadSwarm {
         let reason = body.get(2..).unwrap_or_default();
         let code = match close_code(body) {
             Ok(code) => code,
-            Err(error) => return self.violated(now, id, Breach::told(error, reason), orders),
+            Err(error) => return self.violated(now, id, Breach::told(error, body), orders),
         };
         self.put_control(id, opcode::CLOSE, body.get(..2).unwrap_or_default(), orders);
         if self.shard.plan.messages.expect == Expect::Mirror {

@@ -6,7 +6,7 @@ use super::ServeSwarm;
 use super::conn::{Flag, State};
 use super::websocket::Piece;
 use crate::failure::ProtocolError;
-use crate::protocol::ws_deflate::{Agreed, Compressor, Decompressor, MESSAGE_BYTES};
+use crate::protocol::ws_deflate::{Agreed, Compressor, Decompressor, MESSAGE_BYTES, Stream};
 use crate::protocol::ws_frame::opcode;
 use crate::swarm::Orders;
 use crate::time::Nanos;
@@ -15,6 +15,8 @@ use alloc::vec::Vec;
 
 /// The window when none was asked for.
 const ANY_BITS: u8 = 15;
+/// Connections of a worker that may be inside a compressed message at once: 180 MB.
+const STREAMS: usize = 4_096;
 
 /// What all connections share.
 #[derive(Debug, Default)]
@@ -23,12 +25,17 @@ pub(super) struct Compressed {
     decompressor: Decompressor,
     /// Of connections whose client has asked for a smaller window.
     bits: BTreeMap<u32, u8>,
+    /// Messages that come in pieces.
+    streams: BTreeMap<u32, Stream>,
 }
 
 impl Compressed {
     /// The connection is gone.
     pub(super) fn forget(&mut self, slot: u32) {
         self.bits.remove(&slot);
+        if let Some(stream) = self.streams.remove(&slot) {
+            self.decompressor.end(stream);
+        }
     }
 }
 
@@ -51,38 +58,46 @@ impl ServeSwarm {
         now: Nanos,
         slot: u32,
         piece: Piece<'_>,
-        whole: bool,
-        end: bool,
+        (start, end): (bool, bool),
         orders: &mut Orders,
     ) {
-        let payload = if whole {
-            let mut payload = core::mem::take(&mut self.scratch);
-            payload.clear();
-            piece.unmask(&mut payload);
-            payload
-        } else {
-            // Whether it is UTF-8 shows once it is decompressed.
-            match self.gather(now, slot, piece, false, end, orders) {
-                Some(payload) => payload,
-                None => return,
-            }
-        };
-        let mut message = Vec::new();
-        let said = self.compressed.decompressor.decompress(None, &payload, MESSAGE_BYTES, |got| {
-            message.extend_from_slice(got.bytes);
-            true
-        });
-        if whole {
-            self.scratch = payload;
+        let begun = self.compressed.streams.remove(&slot).filter(|_| !start);
+        if begun.is_none() && !end && self.compressed.streams.len() >= STREAMS {
+            return self.no_room(now, slot, orders);
         }
+        let mut payload = core::mem::take(&mut self.scratch);
+        payload.clear();
+        piece.unmask(&mut payload);
+        let mut message = match begun {
+            Some(_) => self.with_rare(slot, |rare| core::mem::take(&mut rare.parts)),
+            None => Vec::new(),
+        };
+        let decompressor = &mut self.compressed.decompressor;
+        let stream = begun.map_or_else(|| decompressor.begin(None), Ok);
+        let said = stream.and_then(|mut stream| {
+            let said = decompressor.feed(&mut stream, None, &payload, end, MESSAGE_BYTES, |got| {
+                message.extend_from_slice(got.bytes);
+                true
+            });
+            if end || said.is_err() {
+                decompressor.end(stream);
+            } else {
+                self.compressed.streams.insert(slot, stream);
+            }
+            said
+        });
+        self.scratch = payload;
         let text = self.conn(slot).has(Flag::Text);
         let kind = if text { opcode::TEXT } else { opcode::BINARY };
         match said {
             Err(error) => self.violated(now, slot, error, orders),
+            Ok(()) if !end && !self.has_room(message.len()) => self.no_room(now, slot, orders),
+            Ok(()) if !end => self.with_rare(slot, |rare| rare.parts = message),
+            // Whether it is UTF-8 shows once it is decompressed.
             Ok(()) if text && simdutf8::basic::from_utf8(&message).is_err() => {
                 self.violated(now, slot, ProtocolError::Utf8, orders);
             }
-            Ok(()) => self.reply(now, slot, kind, &message, orders),
+            Ok(()) => self.take_message(now, slot, kind, &message, orders),
         }
     }
 

@@ -166,7 +166,8 @@ impl Rare {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes() == 0 && self.held.is_empty() && self.alarms.is_empty()
+        let nothing = self.held.is_empty() && self.alarms.is_empty() && self.utf8.done();
+        nothing && self.bytes() == 0
     }
 }
 

@@ -215,7 +215,7 @@ impl ServeSwarm {
     /// A peer that asks and does not listen must not eat the worker's memory.
     fn within_budget(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
         if self.kept > self.budget && self.conn(slot).state != State::Gone {
-            self.failed(now, slot, Op::Write, Outcome::Protocol(ProtocolError::TooBig));
+            self.failed(now, slot, Op::Write, Outcome::Protocol(ProtocolError::NoRoom));
             self.close(slot, Close::Rst, orders);
         }
     }

@@ -54,6 +54,10 @@ impl ServeSwarm {
                 self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::NotHttp));
                 self.refuse(now, slot, 400, "this is no HTTP request", orders);
             }
+            Asked::TooLong => {
+                self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::HeadTooLong));
+                self.refuse(now, slot, 431, "a head may have 16 KiB and 64 headers", orders);
+            }
             Asked::NotWebSocket { .. } => {
                 self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::NoUpgrade));
                 self.refuse(now, slot, 426, UPGRADE_REQUIRED, orders);

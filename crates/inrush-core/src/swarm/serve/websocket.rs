@@ -46,13 +46,13 @@ impl ServeSwarm {
                 if start {
                     self.conn(slot).set(Flag::Text, text);
                 }
-                if self.plan.mode == Mode::Echo {
-                    let (piece, whole) = (Piece { bytes, mask, offset }, start && end);
-                    if compressed {
-                        self.compressed_piece(now, slot, piece, whole, end, orders);
-                    } else {
-                        self.piece(now, slot, piece, whole, end, orders);
-                    }
+                let piece = Piece { bytes, mask, offset };
+                if compressed {
+                    self.compressed_piece(now, slot, piece, (start, end), orders);
+                } else if self.plan.mode == Mode::Echo {
+                    self.piece(now, slot, piece, start && end, end, orders);
+                } else if text {
+                    self.text_piece(now, slot, piece, (start, end), orders);
                 }
                 if end {
                     self.close_after_message(now, slot, orders);
@@ -97,6 +97,29 @@ impl ServeSwarm {
         self.scratch = message;
     }
 
+    /// Text that nobody wants has to be UTF-8 all the same (RFC 6455 §8.1).
+    fn text_piece(
+        &mut self,
+        now: Nanos,
+        slot: u32,
+        piece: Piece<'_>,
+        (start, end): (bool, bool),
+        orders: &mut Orders,
+    ) {
+        let mut bytes = core::mem::take(&mut self.scratch);
+        bytes.clear();
+        piece.unmask(&mut bytes);
+        let valid = if start && end {
+            simdutf8::basic::from_utf8(&bytes).is_ok()
+        } else {
+            self.with_rare(slot, |rare| rare.utf8.feed(&bytes) && (!end || rare.utf8.done()))
+        };
+        self.scratch = bytes;
+        if !valid {
+            self.violated(now, slot, ProtocolError::Utf8, orders);
+        }
+    }
+
     /// The message once its last piece has come. Text is refused at its first wrong byte, however
     /// much of it is still to come.
     pub(super) fn gather(
@@ -114,8 +137,7 @@ impl ServeSwarm {
             return None;
         }
         if !self.has_room(piece.bytes.len()) {
-            self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::TooBig));
-            self.say_and_end(now, slot, code::TRY_AGAIN_LATER, orders);
+            self.no_room(now, slot, orders);
             return None;
         }
         let valid = self.with_rare(slot, |rare| {
@@ -134,6 +156,26 @@ impl ServeSwarm {
             return None;
         }
         Some(message)
+    }
+
+    /// What this worker keeps is at its bound: this peer is told to try later.
+    pub(super) fn no_room(&mut self, now: Nanos, slot: u32, orders: &mut Orders) {
+        self.failed(now, slot, Op::Decode, Outcome::Protocol(ProtocolError::NoRoom));
+        self.say_and_end(now, slot, code::TRY_AGAIN_LATER, orders);
+    }
+
+    /// A message has come, and is valid: an echo says it again.
+    pub(super) fn take_message(
+        &mut self,
+        now: Nanos,
+        slot: u32,
+        kind: u8,
+        message: &[u8],
+        orders: &mut Orders,
+    ) {
+        if self.plan.mode == Mode::Echo {
+            self.reply(now, slot, kind, message, orders);
+        }
     }
 
     /// Says a message, unless a fault makes something else of it.

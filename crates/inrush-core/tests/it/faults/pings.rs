@@ -56,10 +56,13 @@ fn a_pong_is_the_reply_of_a_ping() {
 
 #[test]
 fn pongs_are_counted_as_replies_are() {
-    // Every other one is missing: it was overtaken.
-    let counts = scripted(&pinging(), &[Act::AnswerPings(vec![0, 1])]).counts();
-    assert!(counts.received.abs_diff(counts.lost + counts.messages_unfinished) <= 20);
-    assert!(counts.lost > 400 && counts.duplicated == 0, "{counts:#?}");
+    // Every other one is missing: the pong to the next one answers both (RFC 6455 §5.5.3), and its
+    // own time alone is measured.
+    let out = scripted(&pinging(), &[Act::AnswerPings(vec![0, 1])]);
+    let (counts, timed) = (out.counts(), out.totals.latencies.rtt.count());
+    assert_eq!((counts.lost, counts.duplicated), (0, 0), "{counts:#?}");
+    assert!(counts.sent - counts.received <= 20, "{counts:#?}");
+    assert!(timed > 400 && counts.received.abs_diff(2 * timed) <= 20, "{timed} {counts:#?}");
     // Each comes twice.
     let counts = scripted(&pinging(), &[Act::AnswerPings(vec![2])]).counts();
     assert_eq!((counts.received, counts.lost), (counts.sent, 0), "{counts:#?}");
@@ -140,6 +143,30 @@ fn who_answers_for_a_while_and_then_falls_silent_has_failed_too() {
     let out = scripted(&plan, &[Act::AnswerPings(some)]);
     out.assert_classes(&[(Class::IoTimeout, 20)]);
     assert_eq!(out.counts().pongs, 100);
+}
+
+/// A library answers pings by itself: a program that hangs is seen by its missing replies.
+#[test]
+fn pongs_do_not_hide_a_program_that_hangs() {
+    for every in [ms(100), ms(2_000)] {
+        let mut plan = talking(plan(Scheme::Ws, 20), 50);
+        (plan.messages.ping_every, plan.timeouts.reply) = (Some(every), ms(400));
+        let out = scripted(&plan, &[Act::AnswerPings(vec![1])]);
+        out.assert_causes(&[("server-not-answering", 20, Proven)]);
+        assert!(out.counts().pongs > 0 || every > ms(1_000), "{:#?}", out.counts());
+    }
+}
+
+/// The run is shorter than the reply time-out, and still nobody was there.
+#[test]
+fn who_never_answered_a_ping_has_failed_however_short_the_run() {
+    let mut plan = kept_alive();
+    (plan.hold, plan.timeouts.reply) = (ms(2_000), ms(10_000));
+    let out = scripted(&plan, &[Act::Drain]);
+    out.assert_causes(&[("server-not-answering", 20, Proven)]);
+    // One that answers the pings of some is there.
+    let out = scripted(&plan, &[Act::AnswerPings([vec![1; 3], vec![0; 100]].concat())]);
+    out.assert_causes(&[]);
 }
 
 /// It is not silent: it lives, and answers no pings.

@@ -3,6 +3,7 @@
 
 use super::role::Role;
 use super::secure::HELLO;
+use inrush_core::protocol::ws_deflate;
 use inrush_core::protocol::ws_frame::{Decoder, Event, Role as Side, apply_mask, opcode, put_head};
 use inrush_core::protocol::ws_handshake::{Asked, read_request, render_answer};
 use inrush_core::swarm::{Close, ConnId, Input, Order, Orders, Step};
@@ -19,6 +20,8 @@ pub(crate) enum Act {
     ReadKey,
     /// Answers the request that was read with 101.
     Accept,
+    /// The same, and agrees to compress.
+    AcceptCompressed,
     /// Waits until bytes lie unread.
     AwaitUnread,
     Say(Vec<u8>),
@@ -189,6 +192,11 @@ impl Guest {
             }
             Act::Accept => {
                 render_answer(&self.key, None, None, &mut self.unsaid);
+                true
+            }
+            Act::AcceptCompressed => {
+                let agreed = ws_deflate::accept("permessage-deflate");
+                render_answer(&self.key, None, agreed, &mut self.unsaid);
                 true
             }
             Act::Say(bytes) => {

@@ -63,7 +63,7 @@ fn endless_headers_are_bounded() {
             most = most.max(host.swarm.kept);
         }
         assert!(most <= 17 << 10, "{most}");
-        assert!(host.take(id).starts_with(b"HTTP/1.1 400 "));
+        assert!(host.take(id).starts_with(b"HTTP/1.1 431 "));
     }
 }
 
