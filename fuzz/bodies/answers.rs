@@ -28,8 +28,8 @@ enum Theirs {
 pub enum Differs {
     /// Our heads have at most 16 KiB and 64 headers, theirs 64 KiB and 124 (no RFC sets a limit).
     Limit,
-    /// Answers of class 1xx but 101 come before the final one (RFC 9110 §15.2); tungstenite takes the
-    /// first for that.
+    /// Answers of class 1xx but 101 come before the final one (RFC 9110 §15.2); tungstenite takes
+    /// the first for that.
     Interim,
     /// We do not wait for more of what cannot begin an answer (RFC 9112 §4: the status line comes
     /// first; §2.2 lets servers alone skip an empty line).

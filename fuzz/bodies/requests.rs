@@ -40,8 +40,8 @@ pub enum Differs {
     /// `Sec-WebSocket-Key` and `Sec-WebSocket-Version` must not occur twice (§11.3.1, §11.3.5);
     /// tungstenite looks at the first one.
     Twice,
-    /// Frames that come before the answer. A client must wait for it (§4.1), but nothing says that a
-    /// server refuses what came too early; to tungstenite it is junk.
+    /// Frames that come before the answer. A client must wait for it (§4.1), but nothing says that
+    /// a server refuses what came too early; to tungstenite it is junk.
     Early,
     /// A `Sec-WebSocket-Protocol` that is no text (§11.3.4: tokens); tungstenite does not look.
     Subprotocol,

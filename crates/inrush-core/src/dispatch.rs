@@ -9,8 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Longest message, both parts together.
-pub const LIMIT: usize = 16 << 20;
+/// Longest message, both parts together: a plan may hold 16 MiB of payload as base64.
+pub const LIMIT: usize = 32 << 20;
 const HEAD: usize = 8;
 
 /// Captain to worker.

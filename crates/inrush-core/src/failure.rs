@@ -3,7 +3,6 @@
 mod class;
 mod close;
 mod tls;
-mod words;
 
 pub use class::{Class, classify};
 pub use close::close_name;
@@ -275,7 +274,7 @@ pub struct Failure {
     pub look: Option<Look>,
     /// The last bytes the peer said, at most 512, unescaped; of an answer to the upgrade its status
     /// line, its telling headers (1 KiB) and 512 bytes of its body.
-    #[serde(with = "words")]
+    #[serde(with = "crate::bytes")]
     pub last_words: Vec<u8>,
     /// Where in its message the first of them lay, for what was found inside a message.
     pub offset: Option<u64>,

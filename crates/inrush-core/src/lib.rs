@@ -31,6 +31,7 @@ pub mod swarm; // all connections of one worker
 pub mod dispatch; // captain and worker
 
 pub mod units; // values as people type them
+mod bytes;
 pub mod capacity; // how many processes
 pub mod conclude; // what the numbers mean
 pub mod threshold; // what was promised

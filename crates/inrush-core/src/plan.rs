@@ -89,6 +89,7 @@ pub enum Payload {
     /// Generated text of this many bytes; tagged from 16 bytes on.
     Generated(u32),
     /// These bytes, always.
+    #[serde(with = "crate::bytes")]
     Fixed(Vec<u8>),
 }
 

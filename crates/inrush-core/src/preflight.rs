@@ -2,7 +2,7 @@
 //! what a host could not tell is not judged.
 
 use crate::capacity;
-use crate::plan::{Ending, Plan};
+use crate::plan::{Ending, Expect, Plan, Schedule};
 use crate::ports;
 use crate::time::Nanos;
 use alloc::format;
@@ -14,6 +14,10 @@ use core::net::IpAddr;
 const USER_BYTES: u64 = 160;
 /// The same through TLS: keys and ciphers (PROMISES.md).
 const TLS_BYTES: u64 = 3_200;
+/// Windows of a compressed connection at their most: of what its server says,
+const HEARD_BYTES: u64 = 32 << 10;
+/// and of what it says itself.
+const SAID_BYTES: u64 = 4 << 10;
 /// Memory of the kernel for one end of a connection, bytes: a socket, its buffers, an inode.
 const KERNEL_BYTES: u64 = 5_000;
 /// TIME-WAIT lasts so long on Linux (TCP_TIMEWAIT_LEN).
@@ -178,7 +182,17 @@ fn time_wait(plan: &Plan, host: &Host) -> Option<Finding> {
 
 fn memory(plan: &Plan, ends: u64, has: u64) -> Finding {
     let tls = plan.targets.iter().any(|target| target.tls.is_some());
-    let each = (if tls { TLS_BYTES } else { USER_BYTES } + KERNEL_BYTES) * ends;
+    let own = if tls { TLS_BYTES } else { USER_BYTES };
+    let idle = plan.messages.schedule == Schedule::Idle;
+    let windows = match &plan.compress {
+        // What was never said takes no room.
+        Some(offer) if !idle || plan.messages.expect == Expect::Push => {
+            let heard = if offer.server_no_context_takeover { 0 } else { HEARD_BYTES };
+            heard + if offer.client_no_context_takeover { 0 } else { SAID_BYTES }
+        }
+        _ => 0,
+    };
+    let each = (own + KERNEL_BYTES) * ends + windows;
     let (needs, fits) = (u64::from(plan.connections) * each, has / each);
     let help = format!("-c {fits}");
     judged("memory", needs, has, "B", needs.saturating_mul(5) / 4, Some(help))
@@ -217,6 +231,7 @@ fn all_on_this_host(plan: &Plan) -> bool {
 mod tests {
     use super::*;
     use crate::plan::tests::plan;
+    use crate::protocol::ws_deflate::Offer;
 
     fn host() -> Host {
         Host {
@@ -294,6 +309,11 @@ mod tests {
         };
         check(&remote(100_000), false, "memory", 516_000_000, Verdict::Fine);
         check(&plan(100_000), true, "memory", 1_032_000_000, Verdict::Impossible);
+        let mut compressed = remote(100_000);
+        compressed.compress = Some(Offer::default());
+        check(&compressed, false, "memory", 516_000_000, Verdict::Fine);
+        compressed.messages.schedule = Schedule::Closed;
+        check(&compressed, false, "memory", 516_000_000 + 3_686_400_000, Verdict::Impossible);
         check(&plan(90_000), false, "memory", 928_800_000, Verdict::Warning);
         check(&remote(100_000), false, "fs.file-max", 100_192, Verdict::Fine);
         check(&plan(100_000), true, "fs.file-max", 200_192, Verdict::Impossible);

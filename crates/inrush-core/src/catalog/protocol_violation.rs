@@ -52,6 +52,14 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
         _ => format!("the bytes there: {} \"{}\"", words::hex(&said), words::shown(&said)),
     });
     let claim = if mixed { claim.or(&["two-writers-on-one-connection"]) } else { claim };
+    let claim = match case.plan.compress {
+        Some(_) => claim.remedy(
+            "run",
+            "without compression a frame inside another is told from the stream itself",
+            words::uncompressed(case.plan),
+        ),
+        None => claim,
+    };
     let address = seen::first_address(case, &claim.rows);
     let claim = claim
         .remedy(

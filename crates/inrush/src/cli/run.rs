@@ -122,8 +122,9 @@ pub(crate) struct RunArgs {
     /// Offer compression as browsers do, or with these parameters of permessage-deflate
     ///
     /// Where the server agrees, messages go and are understood compressed. Each connection then
-    /// keeps what later messages may refer to: of each direction its own bytes, at most 32 KiB.
-    /// --compress=server_no_context_takeover,client_no_context_takeover keeps nothing.
+    /// keeps what later messages may refer to: at most 32 KiB of what the server says and 4 KiB of
+    /// what we say. --compress=server_no_context_takeover,client_no_context_takeover keeps nothing.
+    /// A message of more than 16 MiB is refused, compressed or not.
     #[arg(long, value_name = "PARAMS", value_parser = units::deflate_offer)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "on")]
     #[arg(hide_short_help = true)]
@@ -138,7 +139,7 @@ pub(crate) struct RunArgs {
     ///
     /// The first comes after a seeded share of TIME. A connection that says nothing for the reply
     /// time-out while a pong is due has failed.
-    #[arg(long, value_name = "TIME", value_parser = units::some_time, hide_short_help = true)]
+    #[arg(long, value_name = "TIME", value_parser = units::interval, hide_short_help = true)]
     #[arg(help_heading = "WebSocket", env = "INRUSH_PING_INTERVAL", hide_env_values = true)]
     pub(crate) ping_interval: Option<Nanos>,
 

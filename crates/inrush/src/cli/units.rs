@@ -92,6 +92,14 @@ pub(crate) fn some_time(text: &str) -> Result<Nanos, UnitError> {
     }
 }
 
+/// How often something is done: a loop looks no more often than each millisecond.
+pub(crate) fn interval(text: &str) -> Result<Nanos, UnitError> {
+    match units::time(text)? {
+        time if time < Nanos::from_millis(1) => wrong("it must be 1ms or longer", ""),
+        time => Ok(time),
+    }
+}
+
 /// TIME or TIME..TIME, both longer than 0.
 pub(crate) fn time_range(text: &str) -> Result<(Nanos, Nanos), UnitError> {
     let (from, to) = text.split_once("..").unwrap_or((text, text));

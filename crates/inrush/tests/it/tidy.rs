@@ -99,7 +99,9 @@ fn too_long(text: &str) -> Vec<String> {
     for (begin, line) in lines.iter().enumerate() {
         let code = line.trim_start();
         let head = code.split('(').next().unwrap_or_default();
-        if !head.split_whitespace().any(|word| word == "fn") || code.starts_with("//") {
+        // A type may be `fn(`; a function has a name.
+        let named = head.split_whitespace().skip_while(|word| *word != "fn").nth(1).is_some();
+        if !named || code.starts_with("//") {
             continue;
         }
         let opens = lines[begin..].iter().find(|line| line.ends_with(['{', ';', '}']));

@@ -70,13 +70,13 @@ pub struct Compressor {
 /// Decompresses the messages of many connections.
 #[derive(Default)]
 pub struct Decompressor {
-    spare: Vec<Box<Inflate>>,
+    spare: Vec<Inflate>,
     piece: Box<[u8]>,
 }
 
 /// A message of which more is to come: about 44 KiB while it lasts.
 pub struct Stream {
-    inflate: Box<Inflate>,
+    inflate: Inflate,
     /// Bytes given out.
     total: usize,
     /// A piece was given out.
@@ -169,13 +169,13 @@ impl Decompressor {
     /// longer than `most` bytes; pieces have been given out before.
     pub fn decompress(
         &mut self,
-        mut window: Option<&mut Window>,
+        window: Option<&mut Window>,
         payload: &[u8],
         most: usize,
         each: impl FnMut(Inflated<'_>) -> bool,
     ) -> Result<(), ProtocolError> {
         let mut stream = self.begin(window.as_deref())?;
-        let said = self.feed(&mut stream, window.as_deref_mut(), payload, true, most, each);
+        let said = self.feed(&mut stream, window, payload, true, most, each);
         self.end(stream);
         said
     }
@@ -185,7 +185,7 @@ impl Decompressor {
     /// # Errors
     /// `Deflate` when the window cannot be taken over.
     pub fn begin(&mut self, window: Option<&Window>) -> Result<Stream, ProtocolError> {
-        let mut inflate = self.spare.pop().unwrap_or_else(|| Box::new(Inflate::new(false, 15)));
+        let mut inflate = self.spare.pop().unwrap_or_else(|| Inflate::new(false, 15));
         inflate.reset(false);
         if let Some(window) = window.filter(|window| !window.bytes.is_empty()) {
             let known = inflate.set_dictionary(&window.bytes);

@@ -190,12 +190,9 @@ impl Guest {
                     None => self.give_up(id, orders),
                 }
             }
-            Act::Accept => {
-                render_answer(&self.key, None, None, &mut self.unsaid);
-                true
-            }
-            Act::AcceptCompressed => {
-                let agreed = ws_deflate::accept("permessage-deflate");
+            Act::Accept | Act::AcceptCompressed => {
+                let offer = Some("permessage-deflate").filter(|_| *act == Act::AcceptCompressed);
+                let agreed = offer.and_then(ws_deflate::accept);
                 render_answer(&self.key, None, agreed, &mut self.unsaid);
                 true
             }

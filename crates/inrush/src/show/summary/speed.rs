@@ -111,6 +111,11 @@ fn messages(report: &Report, page: &mut Page) {
         let text =
             format!("sent {sent} · answered {answered} · one each interval, beside messages");
         page.wrap("KEEP-ALIVE ", "           ", &text);
+        if counts.pongs == 0 && counts.failed < counts.opened {
+            let note =
+                "no pong has come, which RFC 6455 §5.5.2 demands: they live by what else is heard";
+            page.wrap("           ", "           ", note);
+        }
     }
     if counts.sent == 0 && counts.received_bytes == 0 {
         return;

@@ -40,7 +40,7 @@ fn headers_without_end() {
         guest.say(b"HTTP/1.1 101 Switching Protocols\r\n");
         for_ever(&mut guest, &b"X-More: of the same\r\n".repeat(1_000));
     };
-    check(attack, "not-a-websocket-server");
+    check(attack, "message-over-limit");
 }
 
 #[test]
@@ -73,23 +73,36 @@ fn a_frame_of_impossible_length() {
     check(attack, "protocol-violation");
 }
 
-/// It is allowed to be that long; nothing of it is kept.
+/// It is allowed to be that long, and would never end: that is said at its first bytes.
 #[test]
 fn a_frame_of_an_exabyte() {
-    let server = Server::start(|guest| {
+    let attack = |guest: Guest| {
         let Some(mut guest) = guest.upgrade() else { return };
         guest.say(b"\x82\x7f\x0f\xff\xff\xff\xff\xff\xff\xff");
         for_ever(&mut guest, &[0; 65_536]);
-    });
-    let line = format!("ws://{} -c 4 -r max -d 1s -m 10/s --reply-timeout 1s", server.address);
-    let report = Inrush::run_after(CEILING, &line).report();
-    assert!(report.number("/client/rss_bytes_peak") < RESIDENT, "\n{report}");
-    // No message of ours is answered, and that is all: the peer never stops talking.
-    assert_eq!((report.causes().len(), report.code), (0, 99), "\n{report}");
-    report.assert_healthy(4);
-    assert_eq!(report.connections("close_unanswered"), 4, "\n{report}");
-    assert!(report.messages("sent") >= 4, "\n{report}");
-    assert_eq!(report.messages("lost"), report.messages("sent"), "\n{report}");
+    };
+    check(attack, "message-over-limit");
+}
+
+#[test]
+fn a_frame_of_an_exabyte_of_which_nothing_comes() {
+    let attack = |guest: Guest| {
+        let Some(mut guest) = guest.upgrade() else { return };
+        guest.say(b"\x82\x7f\x0f\xff\xff\xff\xff\xff\xff\xff");
+        guest.hold();
+    };
+    check(attack, "message-over-limit");
+}
+
+#[test]
+fn fragments_without_end() {
+    let attack = |guest: Guest| {
+        let Some(mut guest) = guest.upgrade() else { return };
+        guest.say(b"\x02\x01x");
+        let fragment = [&b"\x00\x7e\xff\xff"[..], &[b'x'; 65_535]].concat();
+        for_ever(&mut guest, &fragment);
+    };
+    check(attack, "message-over-limit");
 }
 
 #[test]
