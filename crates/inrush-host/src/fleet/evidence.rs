@@ -131,10 +131,12 @@ impl Evidence {
         for server in &mut self.servers {
             server.look(now, &mut self.facts);
         }
-        if open > self.open_peak {
+        let rss = rss(own);
+        self.rss_peak = self.rss_peak.max(rss);
+        // What a connection costs shows with its use, so the last look at the peak counts.
+        if open > 0 && open >= self.open_peak {
             self.open_peak = open;
-            self.rss_at_peak = rss(own);
-            self.rss_peak = self.rss_peak.max(self.rss_at_peak);
+            self.rss_at_peak = rss;
             self.kernel_at_peak = self.probes.as_mut().and_then(Probes::kernel_memory_bytes);
         }
         self.follow_probes(now);
