@@ -4,11 +4,17 @@
 use super::config::{Client, Server};
 use super::session::{Read, Session};
 use inrush_core::failure::TlsError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Beginnings of records that a worker keeps in all: peers that send half of one each must not eat
 /// its memory.
 const LEFT_BYTES: usize = 64 << 20;
+/// So many plain bytes become records before the socket is asked again,
+const PART: usize = 64 << 10;
+/// and so many when peers that do not listen make a worker owe more than [`MUCH`]: what lies here
+/// is in nobody's budget.
+const SMALL_PART: usize = 1 << 10;
+const MUCH: usize = 16 << 20;
 
 /// TLS of all connections of a worker.
 #[derive(Debug)]
@@ -23,6 +29,9 @@ pub(crate) struct Layer {
     left_bytes: usize,
     /// Records that the socket did not take, by slot.
     owed: BTreeMap<u32, Vec<u8>>,
+    owed_bytes: usize,
+    /// Slots whose last byte is in a record, and was said not to be out.
+    held_back: BTreeSet<u32>,
     /// Records to be sent; empty between two calls.
     pub(crate) out: Vec<u8>,
     plain: Vec<u8>,
@@ -59,6 +68,8 @@ impl Layer {
             left: BTreeMap::new(),
             left_bytes: 0,
             owed: BTreeMap::new(),
+            owed_bytes: 0,
+            held_back: BTreeSet::new(),
             out: Vec::new(),
             plain: Vec::new(),
         }
@@ -166,7 +177,9 @@ impl Layer {
     /// The socket took so many of the records that wait.
     pub(crate) fn paid(&mut self, slot: u32, taken: usize) {
         if let Some(owed) = self.owed.get_mut(&slot) {
-            owed.drain(..taken.min(owed.len()));
+            let taken = taken.min(owed.len());
+            owed.drain(..taken);
+            self.owed_bytes -= taken;
             if owed.is_empty() {
                 self.owed.remove(&slot);
             }
@@ -177,10 +190,26 @@ impl Layer {
     pub(crate) fn sent(&mut self, slot: u32, taken: usize) {
         let rest = &self.out[taken.min(self.out.len())..];
         if !rest.is_empty() {
+            self.owed_bytes += rest.len();
             self.owed.entry(slot).or_default().extend_from_slice(rest);
         }
         self.out.clear();
         self.out.shrink_to(1 << 17);
+    }
+
+    /// How many plain bytes are encrypted at once now.
+    pub(crate) fn part(&self) -> usize {
+        if self.owed_bytes > MUCH { SMALL_PART } else { PART }
+    }
+
+    /// The last byte that was written comes again, and is in a record already.
+    pub(crate) fn hold_back(&mut self, slot: u32) {
+        self.held_back.insert(slot);
+    }
+
+    /// Whether the first byte of this write is in a record already.
+    pub(crate) fn was_held_back(&mut self, slot: u32) -> bool {
+        !self.held_back.is_empty() && self.held_back.remove(&slot)
     }
 
     /// Its socket is closed.
@@ -189,7 +218,10 @@ impl Layer {
             *session = None;
         }
         self.drop_left(slot);
-        self.owed.remove(&slot);
+        if let Some(owed) = self.owed.remove(&slot) {
+            self.owed_bytes -= owed.len();
+        }
+        self.held_back.remove(&slot);
     }
 }
 
@@ -215,5 +247,26 @@ mod tests {
         assert_eq!(6_000 - failed, LEFT_BYTES / wire.len());
         (0..6_000).for_each(|slot| layer.end(slot));
         assert_eq!((layer.left_bytes, layer.left.len()), (0, 0));
+    }
+
+    #[test]
+    fn records_that_wait_are_counted_and_end_with_their_connection() {
+        let own = self_signed(&["localhost".into()]).unwrap();
+        let mut layer = Layer::servers(Server::new(&own).unwrap());
+        for slot in 0..200 {
+            assert!(layer.begin(slot, u16::MAX, false));
+            layer.out.resize(100_000, 0);
+            layer.sent(slot, 10_000);
+            layer.paid(slot, 1_000);
+            layer.hold_back(slot);
+            assert!(layer.owes(slot) && layer.owed(slot).len() == 89_000);
+        }
+        assert_eq!((layer.owed_bytes, layer.part()), (200 * 89_000, SMALL_PART));
+        layer.paid(0, usize::MAX);
+        (0..200).for_each(|slot| layer.end(slot));
+        assert_eq!((layer.owed_bytes, layer.part()), (0, PART));
+        // The next connection of a slot begins from nothing.
+        assert!(layer.begin(7, u16::MAX, false));
+        assert!(!layer.owes(7) && !layer.was_held_back(7));
     }
 }

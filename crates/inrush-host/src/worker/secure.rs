@@ -28,17 +28,29 @@ impl Hands {
         Ok(begun)
     }
 
-    /// All of the bytes become records, and what the socket does not take of them waits here; the
-    /// next bytes are taken when nothing waits.
+    /// Says how many of the bytes are out. A part at a time becomes records, and nothing while
+    /// records wait here. As long as some do, the last byte is not said to be out: whoever ends a
+    /// connection after its last byte must not cut them off.
     pub(super) fn send_secure(&mut self, id: ConnId, bytes: &[u8]) -> Result<usize, Errno> {
         let Some(tls) = &mut self.tls else { return Ok(bytes.len()) };
-        if tls.owes(id.slot) {
+        if bytes.is_empty() || tls.owes(id.slot) {
             return Ok(0);
         }
-        if tls.write(id.slot, bytes) {
+        let mut out = usize::from(tls.was_held_back(id.slot));
+        while out < bytes.len() {
+            let Some(tls) = &mut self.tls else { break };
+            let part = bytes.len().min(out + tls.part());
+            if !tls.write(id.slot, &bytes[out..part]) {
+                break;
+            }
+            out = part;
             self.say(id)?;
+            if let Some(tls) = self.tls.as_mut().filter(|tls| tls.owes(id.slot)) {
+                tls.hold_back(id.slot);
+                return Ok(out - 1);
+            }
         }
-        Ok(bytes.len())
+        Ok(out)
     }
 
     /// Sends the records that were just made.
@@ -188,3 +200,6 @@ fn taken(sent: Result<usize, Errno>) -> Result<usize, Errno> {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,15 @@
 
 use crate::servers::{Guest, Server};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, ClientConnection};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ServerConfig, ServerConnection, WebPkiClientVerifier};
-use rustls::{RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    DigitallySignedStruct, RootCertStore, SignatureScheme, StreamOwned, SupportedProtocolVersion,
+};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -123,4 +128,56 @@ pub(crate) fn secure_server(
 /// `--cacert FILE`, as words of a command line.
 pub(crate) fn trusting(path: &Path) -> String {
     format!("--cacert {}", path.display())
+}
+
+/// A client that believes anybody, hands shaken.
+pub(crate) fn trustful(stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .expect("they are known")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Trustful(provider)))
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").expect("it is a name");
+    let conn = ClientConnection::new(Arc::new(config), name).expect("the name is good");
+    StreamOwned::new(conn, stream)
+}
+
+#[derive(Debug)]
+struct Trustful(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Trustful {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

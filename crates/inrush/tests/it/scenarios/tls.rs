@@ -1,10 +1,11 @@
 //! Connections through TLS: served, refused, cut off, and spoken to in the wrong scheme.
 
-use crate::authority::{Authority, secure_server, trusting};
+use crate::authority::{Authority, secure_server, trustful, trusting};
 use crate::harness::{Inrush, run, serve};
 use crate::servers::Server;
 use rustls::version::{TLS12, TLS13};
 use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 /// The record of a fatal alert (RFC 8446 §6).
@@ -32,6 +33,24 @@ fn a_server_of_ours_is_stormed_through_tls() {
         assert_eq!(report.number("/tls/handshakes_full"), 50);
         assert_eq!(report.number("/connections/close_unanswered"), 0);
     }
+}
+
+/// A client that reads late has said all it will: what it is owed still comes, to the last byte.
+#[test]
+fn a_large_reply_is_not_cut_off_by_the_end_that_follows_it() {
+    let server = serve("--tls-self-signed");
+    let message: Vec<u8> = (0..12_000_000_u32).map(|i| i.to_le_bytes()[1]).collect();
+    let stream = TcpStream::connect(server.address).unwrap();
+    let stream = trustful(stream);
+    let (mut socket, _) = tungstenite::client("ws://127.0.0.1/", stream).unwrap();
+    socket.send(tungstenite::Message::binary(message.clone())).unwrap();
+    socket.get_ref().sock.shutdown(Shutdown::Write).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let reply = socket.read().expect("it is not cut off");
+    assert!(reply.into_data() == message);
+    let mut rest = Vec::new();
+    let end = socket.get_mut().read_to_end(&mut rest);
+    assert_eq!((end.unwrap(), rest.len()), (0, 0), "and then close_notify");
 }
 
 /// The built-in server makes its own certificate; connections that come again go on with their

@@ -1,0 +1,159 @@
+//! Hands of ours against rustls's own connections, over a real socket.
+
+use super::*;
+use crate::link::{Link, pair};
+use crate::tls::{self, Layer, self_signed};
+use inrush_core::plan::{Identity, Job, Mode, OnEmfile, Proto, Serve, TlsClient, Trust};
+use inrush_core::time::Nanos;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{SideData, StreamOwned};
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const ID: ConnId = ConnId { slot: 3, generation: 1 };
+
+/// A connection whose other side reads nothing until it is told.
+struct Meeting {
+    hands: Hands,
+    go: Sender<()>,
+    peer: JoinHandle<std::io::Result<Vec<u8>>>,
+}
+
+impl Meeting {
+    fn new(we_serve: bool) -> Self {
+        let own = self_signed(&["localhost".into()]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let serve = Serve {
+            index: 0,
+            seed: 7,
+            mode: Mode::Echo,
+            proto: Proto::Tcp,
+            tls: None,
+            greeting: Vec::new(),
+            push_every: Nanos::ZERO,
+            max_connections: 0,
+            faults: Vec::new(),
+            on_emfile: OnEmfile::Pause,
+            spare_descriptors: 0,
+        };
+        let link = Link::new(pair().unwrap().0);
+        let mut hands = Hands::new(&Job::Serve(serve), &link, None).unwrap();
+        hands.tls = Some(match we_serve {
+            true => Layer::servers(tls::Server::new(&own).unwrap()),
+            false => {
+                let plan = TlsClient { trust: Trust::Anyone, identity: None };
+                let client = tls::Client::new(&plan, false, false).unwrap();
+                Layer::clients(client, vec![Some("localhost".into())])
+            }
+        });
+        hands.admit(ID, ours.into()).unwrap();
+        let (go, told) = channel();
+        let peer = std::thread::spawn(move || match we_serve {
+            true => listen(StreamOwned::new(client_of(&own), theirs), &told),
+            false => listen(StreamOwned::new(server_of(&own), theirs), &told),
+        });
+        let mut meeting = Self { hands, go, peer };
+        assert!(meeting.hands.secure(ID, 0, false).unwrap());
+        meeting.shake();
+        meeting
+    }
+
+    fn shake(&mut self) {
+        let mut buffer = vec![0; 64 << 10];
+        let mut secured = false;
+        while !secured {
+            let left = self.hands.tls.as_ref().unwrap().put_left(ID.slot, &mut buffer);
+            match self.hands.recv(ID, &mut buffer[left..]).unwrap() {
+                Ok(n) => {
+                    let tls = self.hands.tls.as_mut().unwrap();
+                    let meaning = tls.read(ID.slot, &mut buffer[..left + n], 64 << 10);
+                    assert!(meaning.failed.is_none(), "{meaning:?}");
+                    secured = meaning.secured.is_some();
+                    self.hands.say(ID).unwrap();
+                }
+                Err(Errno::EAGAIN) => std::thread::sleep(Duration::from_millis(1)),
+                Err(errno) => panic!("{errno:?}"),
+            }
+        }
+    }
+}
+
+fn listen<C, S>(
+    mut stream: StreamOwned<C, TcpStream>,
+    go: &Receiver<()>,
+) -> std::io::Result<Vec<u8>>
+where
+    C: DerefMut + Deref<Target = rustls::ConnectionCommon<S>>,
+    S: SideData,
+{
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock)?;
+    }
+    go.recv().expect("it is told");
+    let mut heard = Vec::new();
+    // An end without close_notify is an error.
+    stream.read_to_end(&mut heard)?;
+    Ok(heard)
+}
+
+fn client_of(own: &Identity) -> ClientConnection {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(own.chain.as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(tls_provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap()
+}
+
+fn server_of(own: &Identity) -> ServerConnection {
+    let chain = vec![CertificateDer::from_pem_slice(own.chain.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(own.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(tls_provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    ServerConnection::new(Arc::new(config)).unwrap()
+}
+
+fn tls_provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// What is said to be out is out: whoever ends it then cuts nothing off.
+#[test]
+fn what_a_slow_reader_does_not_take_is_not_said_to_be_out() {
+    let said: Vec<u8> = (0..12_000_000_u32).map(|i| i.to_le_bytes()[1]).collect();
+    for we_serve in [true, false] {
+        let Meeting { mut hands, go, peer } = Meeting::new(we_serve);
+        let mut out = hands.send(ID, &said).unwrap();
+        let owed = hands.tls.as_ref().unwrap().owed(ID.slot).len();
+        assert!(out < said.len() && owed > 0, "{out} of {}, {owed} owed", said.len());
+        assert!(owed < 70_000, "{owed} bytes lie in nobody's budget");
+        assert_eq!(hands.send(ID, &said[out..]), Ok(0), "records come first");
+        go.send(()).unwrap();
+        while out < said.len() {
+            hands.pay(ID).unwrap();
+            // In parts of any size, of which the last is the byte that was held back.
+            let part = &said[out..said.len().min(out + 300_000)];
+            out += hands.send(ID, part).unwrap();
+            std::thread::yield_now();
+        }
+        assert!(!hands.owes(ID), "all is out");
+        hands.close(ID, Close::Fin);
+        assert!(peer.join().unwrap().unwrap() == said, "every byte, and the notice of the end");
+    }
+}
