@@ -10,7 +10,7 @@ use crate::sys::{clock, inherited, limits};
 use hands::Hands;
 use inrush_core::dispatch::{ToCaptain, ToWorker, decode_to_worker, encode_to_captain};
 use inrush_core::errno::Errno;
-use inrush_core::failure::Op;
+use inrush_core::failure::{Op, TlsError};
 use inrush_core::plan::Job;
 use inrush_core::swarm::{
     Close, ConnId, Input, Order, Orders, Step, load::LoadSwarm, serve::ServeSwarm,
@@ -257,6 +257,9 @@ impl<R: Role> Loop<R> {
                         let tail = &bytes[n..];
                         let now = now(self.zero);
                         self.swarm.handle(now, id, Input::Unwritten(tail), &mut self.orders);
+                        if self.hands.was_worn_out() {
+                            self.input(id, Input::Tls(TlsError::KeyWornOut, &[]));
+                        }
                     }
                     Err(errno) => {
                         let now = now(self.zero);

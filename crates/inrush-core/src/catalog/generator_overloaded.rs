@@ -5,7 +5,7 @@ use super::words::{self, count};
 use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
-use crate::failure::{Outcome, Peer, ProtocolError};
+use crate::failure::{Outcome, Peer, ProtocolError, TlsError};
 use crate::time::Nanos;
 use alloc::format;
 
@@ -30,7 +30,9 @@ const LATE: Nanos = Nanos::from_millis(100);
 const BUSY: u64 = 90;
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
-    late(case, pool).or_else(|| full(case, pool))
+    let tls = Claim::join(worn_out(case, pool), no_room_for_records(case, pool));
+    let bounds = Claim::join(full(case, pool), tls);
+    Claim::join(late(case, pool), bounds)
 }
 
 /// A bound of our own, which more workers would not have met.
@@ -49,6 +51,45 @@ fn full(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             "run",
             "without compression an unfinished message costs nothing",
             words::uncompressed(case.plan),
+        );
+    Some(claim)
+}
+
+/// A bound of our own, which TLS 1.3 does not have.
+fn worn_out(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let worn = Outcome::Tls(TlsError::KeyWornOut);
+    let claim = pool.take(|row| row.key.signature.outcome == worn)?;
+    let address = seen::first_address(case, &claim.rows);
+    let (ip, port) = (words::ip(address), words::port(address));
+    let claim = claim
+        .what("A connection through TLS 1.2 has said as much as one key may encrypt: we ended it")
+        .sure(Confidence::Proven)
+        .says("with AES-GCM a key is good for 2^24 records, and TLS 1.2 has no means to renew it")
+        .remedy(
+            "run",
+            "let connections come again before that",
+            words::again(case.plan, "--lifetime 1h..2h"),
+        )
+        .remedy(
+            "server-host",
+            "or let the server speak TLS 1.3, where keys are renewed: see whether it does",
+            format!("openssl s_client -connect {ip}:{port} -tls1_3 -brief </dev/null"),
+        );
+    Some(claim)
+}
+
+/// A bound of our own, which more workers would not have met.
+fn no_room_for_records(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let full = Outcome::Tls(TlsError::NoRoom);
+    let claim = pool.take(|row| row.key.signature.outcome == full)?;
+    let claim = claim
+        .what("A worker of this run held as many unfinished TLS records as it has room for")
+        .sure(Confidence::Proven)
+        .says("each worker keeps 256 MiB of records that came in part, at most 16 KiB of each peer")
+        .remedy(
+            "run",
+            "share the connections among more workers",
+            words::again(case.plan, "--processes 8"),
         );
     Some(claim)
 }
@@ -101,5 +142,21 @@ mod tests {
         check(1_500_000, 99, "generator-overloaded", Confidence::Likely);
         check(1_500_000, 40, "server-not-answering", Confidence::Likely);
         check(500, 99, "server-not-answering", Confidence::Likely);
+    }
+
+    #[test]
+    fn a_bound_of_ours_is_not_the_servers() {
+        let check = |error, what: &str, command: &str| {
+            let seen = Seen::new(Phase::Open, Op::Decode, Outcome::Tls(error)).heard();
+            let found = Lab::wss()
+                .book(7, seen)
+                .expect(&[("generator-overloaded", 7, Confidence::Proven)]);
+            assert_eq!(found[0].culprit, Culprit::Client);
+            assert!(found[0].what.contains(what), "{}", found[0].what);
+            let first = found[0].remedy[0].command.as_deref().unwrap();
+            assert!(first.ends_with(command), "{first}");
+        };
+        check(TlsError::KeyWornOut, "as one key may encrypt", "--lifetime 1h..2h");
+        check(TlsError::NoRoom, "as it has room for", "--processes 8");
     }
 }

@@ -296,6 +296,8 @@ fn broken_tls(error: TlsError) -> String {
         TlsError::BadRecord => "a TLS record that does not decrypt".into(),
         TlsError::Violation => "a TLS message that is not allowed there".into(),
         TlsError::NoCertificate => "no certificate from the peer".into(),
+        TlsError::KeyWornOut => "our TLS key may encrypt no more records".into(),
+        TlsError::NoRoom => "no room of ours for one more unfinished TLS record".into(),
     }
 }
 

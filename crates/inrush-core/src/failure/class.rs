@@ -181,7 +181,10 @@ fn of_tls(error: TlsError) -> Class {
         | TlsError::CertificateWanted
         | TlsError::Incompatible
         | TlsError::BadRecord
-        | TlsError::Violation => Class::TlsAlert,
+        | TlsError::Violation
+        // We say close_notify, which is one.
+        | TlsError::KeyWornOut => Class::TlsAlert,
+        TlsError::NoRoom => Class::NoBufferSpace,
     }
 }
 

@@ -26,6 +26,11 @@ pub enum TlsError {
     Violation,
     /// The peer showed no certificate although it was asked for one.
     NoCertificate,
+    /// No fault of the peer's: our key may encrypt no more records, and TLS 1.2 has no other
+    /// (RFC 9325 §4.4, RFC 8446 §5.5).
+    KeyWornOut,
+    /// No fault of the peer's: what this worker keeps of unfinished records is at its bound.
+    NoRoom,
 }
 
 /// What is wrong with a certificate, as its verifier said.

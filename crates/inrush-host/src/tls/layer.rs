@@ -145,7 +145,8 @@ impl Layer {
         self.plain = plain;
     }
 
-    /// Encrypts into `out`. False when the session cannot speak (any more).
+    /// Encrypts into `out`. False when the session cannot speak (any more): nothing is said of
+    /// these bytes then, whatever is in `out`.
     pub(crate) fn write(&mut self, slot: u32, bytes: &[u8]) -> bool {
         let Some(Some(session)) = self.sessions.get_mut(slot as usize) else { return false };
         let left = self.left.get_mut(&slot).map_or(&mut [][..], Vec::as_mut_slice);

@@ -32,6 +32,8 @@ pub(super) struct Hands {
     accepting: bool,
     /// When anything is spoken through TLS.
     pub(super) tls: Option<Layer>,
+    /// A connection may encrypt nothing more, which its swarm has to be told.
+    pub(super) worn_out: bool,
     /// Slots that are not read now.
     paused: BTreeSet<u32>,
     /// A slot whose write was cut short in this batch: what follows must not overtake.
@@ -89,6 +91,7 @@ impl Hands {
             listener,
             accepting: false,
             tls,
+            worn_out: false,
             paused: BTreeSet::new(),
             blocked: None,
             may_meet_itself,

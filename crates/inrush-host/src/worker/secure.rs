@@ -40,17 +40,24 @@ impl Hands {
         while out < bytes.len() {
             let Some(tls) = &mut self.tls else { break };
             let part = bytes.len().min(out + tls.part());
-            if !tls.write(id.slot, &bytes[out..part]) {
+            let written = tls.write(id.slot, &bytes[out..part]);
+            self.say(id)?;
+            if !written {
+                self.worn_out = true;
                 break;
             }
             out = part;
-            self.say(id)?;
             if let Some(tls) = self.tls.as_mut().filter(|tls| tls.owes(id.slot)) {
                 tls.hold_back(id.slot);
                 return Ok(out - 1);
             }
         }
         Ok(out)
+    }
+
+    /// Whether the last write was cut short because its connection may encrypt no more.
+    pub(super) fn was_worn_out(&mut self) -> bool {
+        std::mem::take(&mut self.worn_out)
     }
 
     /// Sends the records that were just made.

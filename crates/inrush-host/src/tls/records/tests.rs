@@ -140,6 +140,52 @@ fn our_key_is_renewed_before_it_wears_out() {
     wire.say(b"rustls has followed");
 }
 
+/// RFC 9325 §4.4: AES-GCM encrypts 2^24 records with one key. The next one is not said, unless
+/// there is a next key.
+#[test]
+fn a_worn_out_key_says_nothing_more() {
+    for suite in suites() {
+        let limit = match suite {
+            SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
+            SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
+        };
+        if limit == u64::MAX {
+            continue;
+        }
+        let mut wire = Wire::shaken(suite);
+        let Session::Speaking(records) = &mut wire.ours else { panic!("{:?}", wire.ours) };
+        let mut out = Vec::new();
+        records.sent = limit - 2;
+        assert!(records.write(b"the last but one", &mut out));
+        assert_eq!((records.sent, lengths(&out).len()), (limit - 1, 1));
+        out.clear();
+        let said = records.write(b"one more", &mut out);
+        if records.is_tls13() {
+            assert!(said && records.sent == 1);
+            assert_eq!(
+                lengths(&out),
+                [KEY_UPDATED.len() + 17, 8 + 17],
+                "a new key, then the bytes"
+            );
+        } else {
+            assert!(!said && out.is_empty() && records.sent == limit - 1);
+            records.notify(&mut out);
+            assert_eq!(lengths(&out).len(), 1, "a last word is kept");
+        }
+    }
+}
+
+/// Lengths of the records.
+fn lengths(mut wire: &[u8]) -> Vec<usize> {
+    let mut all = Vec::new();
+    while let Some((length, whole)) = framed(wire) {
+        assert!(whole);
+        all.push(length);
+        wire = &wire[HEADER + length..];
+    }
+    all
+}
+
 #[test]
 fn what_is_changed_or_not_allowed_ends_it() {
     for suite in suites() {

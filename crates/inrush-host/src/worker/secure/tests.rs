@@ -133,6 +133,21 @@ fn tls_provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// 2^24 records of TLS 1.2 later: the swarm is told, and nothing is claimed to be written.
+#[test]
+fn bytes_that_no_key_may_encrypt_are_not_said_to_be_out() {
+    let Meeting { mut hands, go, peer } = Meeting::new(true);
+    let tls = hands.tls.as_mut().unwrap();
+    tls.end(ID.slot);
+    assert!(tls.begin(ID.slot, 0, false), "one that cannot speak yet, as one that cannot any more");
+    assert_eq!(hands.send(ID, b"hello"), Ok(0));
+    assert!(hands.was_worn_out() && !hands.was_worn_out(), "told once");
+    assert!(hands.tls.as_ref().unwrap().out.is_empty(), "nothing is left for another connection");
+    hands.close(ID, Close::Rst);
+    go.send(()).unwrap();
+    assert!(peer.join().unwrap().is_err());
+}
+
 /// What is said to be out is out: whoever ends it then cuts nothing off.
 #[test]
 fn what_a_slow_reader_does_not_take_is_not_said_to_be_out() {
