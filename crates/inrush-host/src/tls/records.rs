@@ -53,6 +53,9 @@ pub(super) struct Records {
     received: u64,
     /// A message after the hand-shake whose end has not come; most never have one.
     message: Vec<u8>,
+    /// The peer has asked us to renew our key. It is done before we speak next, so that one who
+    /// asks a thousand times and does not listen is answered once (RFC 8446 §4.6.3).
+    asked: bool,
     /// Whether tickets are worth keeping.
     resumes: bool,
 }
@@ -69,8 +72,8 @@ impl Records {
         };
         let ((sent, tx), (received, rx)) = (secrets.tx, secrets.rx);
         let (encrypter, decrypter) = (encrypter(suite, tx)?, decrypter(suite, rx)?);
-        let message = Vec::new();
-        Some(Self { keys, suite, encrypter, decrypter, sent, received, message, resumes })
+        let (message, asked) = (Vec::new(), false);
+        Some(Self { keys, suite, encrypter, decrypter, sent, received, message, asked, resumes })
     }
 
     /// Takes in what came off the wire; what is used up are whole records.
@@ -85,7 +88,7 @@ impl Records {
                 _ => {
                     let record = &mut wire[read.used..read.used + HEADER + length];
                     read.used += record.len();
-                    self.one(record, plain, out)
+                    self.one(record, plain)
                 }
             };
             match refused {
@@ -111,12 +114,7 @@ impl Records {
     }
 
     /// One whole record. False when it was the last one.
-    fn one(
-        &mut self,
-        record: &mut [u8],
-        plain: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, Refused> {
+    fn one(&mut self, record: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Refused> {
         let outer = ContentType::from(record[0]);
         if self.is_tls13() && outer != ContentType::ApplicationData {
             return Err(Refused(UNEXPECTED_MESSAGE, TlsError::Violation));
@@ -143,7 +141,7 @@ impl Records {
             },
             ContentType::Handshake => {
                 self.message.extend_from_slice(message.payload);
-                self.messages(out).map_err(|_| Refused(UNEXPECTED_MESSAGE, TlsError::Violation))?;
+                self.messages().map_err(|_| Refused(UNEXPECTED_MESSAGE, TlsError::Violation))?;
                 Ok(true)
             }
             _ => Err(Refused(UNEXPECTED_MESSAGE, TlsError::Violation)),
@@ -151,7 +149,7 @@ impl Records {
     }
 
     /// What may still come of the hand-shake's messages, as far as it is there.
-    fn messages(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn messages(&mut self) -> Result<(), Error> {
         let message = std::mem::take(&mut self.message);
         let mut rest = message.as_slice();
         while let [kind, a, b, c, body @ ..] = rest {
@@ -161,19 +159,13 @@ impl Records {
             }
             let Some((body, after)) = body.split_at_checked(length) else { break };
             rest = after;
-            self.message_of(*kind, body, rest.is_empty(), out)?;
+            self.message_of(*kind, body, rest.is_empty())?;
         }
         self.message = rest.to_vec();
         Ok(())
     }
 
-    fn message_of(
-        &mut self,
-        kind: u8,
-        body: &[u8],
-        last: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    fn message_of(&mut self, kind: u8, body: &[u8], last: bool) -> Result<(), Error> {
         match (kind, self.is_tls13(), &mut self.keys) {
             (NEW_SESSION_TICKET, true, Keys::Client(keys)) => match self.resumes {
                 true => keys.handle_new_session_ticket(body),
@@ -181,8 +173,8 @@ impl Records {
             },
             // The key changes with it: nothing may follow in the same record.
             (KEY_UPDATE, true, _) if last && matches!(body, [0 | 1]) => {
-                self.follow()?;
-                if body == [1] { self.renew(out) } else { Ok(()) }
+                self.asked |= body == [1];
+                self.follow()
             }
             // A wish to shake hands again may be left unanswered (RFC 5246 §7.4.1.1).
             (HELLO_REQUEST, false, Keys::Client(_)) if body.is_empty() => Ok(()),
@@ -210,6 +202,7 @@ impl Records {
         };
         self.sent = sent;
         self.encrypter = encrypter(self.suite, secrets).ok_or(Error::EncryptError)?;
+        self.asked = false;
         Ok(())
     }
 
@@ -219,6 +212,9 @@ impl Records {
             SupportedCipherSuite::Tls12(suite) => suite.common.confidentiality_limit,
             SupportedCipherSuite::Tls13(suite) => suite.common.confidentiality_limit,
         };
+        if self.asked && self.renew(out).is_err() {
+            return false;
+        }
         for fragment in bytes.chunks(FRAGMENT) {
             // One record is kept for the last word.
             if self.sent + 1 >= limit && !(self.is_tls13() && self.renew(out).is_ok()) {

@@ -9,9 +9,6 @@ use inrush_core::failure::{Op, TlsError};
 use inrush_core::swarm::{Close, ConnId, Input};
 use rustix::fd::AsFd;
 
-/// More records than this never wait for one connection: only a peer that asks and does not listen
-/// makes so many.
-const OWED_BYTES: usize = 64 << 10;
 /// What the peer said before our close is read so often, or it would be told of a reset.
 const LAST_READS: usize = 4;
 
@@ -170,11 +167,7 @@ impl<R: Role> Loop<R> {
         self.input(id, Input::Wire(u32::try_from(n).unwrap_or(u32::MAX)));
         let room = self.buffer.len();
         let Some(tls) = &mut self.hands.tls else { return };
-        let mut meaning = tls.read(id.slot, &mut self.buffer[..left + n], room);
-        let too_much = tls.owed(id.slot).len() > OWED_BYTES && !tls.out.is_empty();
-        if too_much && meaning.failed.is_none() {
-            meaning.failed = Some((TlsError::Violation, Vec::new()));
-        }
+        let meaning = tls.read(id.slot, &mut self.buffer[..left + n], room);
         let said = self.hands.say(id);
         if let Some(resumed) = meaning.secured {
             self.input(id, Input::Secured { resumed });

@@ -131,6 +131,29 @@ fn keys_are_renewed_when_the_peer_asks() {
     }
 }
 
+/// One that asks and does not listen costs nothing, and breaks nothing.
+#[test]
+fn a_thousand_wishes_for_a_new_key_are_answered_once() {
+    let suite = suites().into_iter().find(|suite| suite.tls13().is_some()).unwrap();
+    let mut wire = Wire::shaken(suite);
+    for _ in 0..1_000 {
+        wire.theirs.refresh_traffic_keys().unwrap();
+    }
+    wire.theirs.writer().write_all(b"hello").unwrap();
+    while wire.theirs.wants_write() {
+        wire.theirs.write_tls(&mut wire.to_us).unwrap();
+    }
+    let mut out = Vec::new();
+    let read = wire.ours.read(&mut wire.to_us, &mut wire.heard, &mut out);
+    wire.to_us.clear();
+    assert!(read.failed.is_none() && out.is_empty() && wire.heard == b"hello");
+    assert!(wire.ours.write(b"x", &mut [], &mut out));
+    assert_eq!(lengths(&out).len(), 2, "the answer, then what was to be said");
+    wire.to_them = out;
+    wire.carry(usize::MAX);
+    assert_eq!(wire.told, b"x");
+}
+
 #[test]
 fn our_key_is_renewed_before_it_wears_out() {
     let suite = suites().into_iter().find(|suite| suite.tls13().is_some()).unwrap();
