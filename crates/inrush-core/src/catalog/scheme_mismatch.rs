@@ -28,7 +28,8 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
-    let we_not = pool.take(|row| row.key.heard && speaks_tls(row));
+    let plain = |row: &Row| seen::target(case, row).is_none_or(|target| target.tls.is_none());
+    let we_not = pool.take(|row| row.key.heard && plain(row) && speaks_tls(row));
     let it_not = pool.take(|row| {
         matches!(row.key.signature.outcome, Outcome::Tls(TlsError::NotTls | TlsError::Echoed))
     });
@@ -123,6 +124,14 @@ mod tests {
             b"HTTP/1.1 302 Found\r\nLocation: https://x/",
             "server-rejected-upgrade",
         );
+    }
+
+    #[test]
+    fn what_is_said_through_tls_was_not_spoken_to_in_plain_text() {
+        let error = Outcome::Protocol(ProtocolError::Status(400));
+        let seen = Seen::new(Phase::Upgrade, Op::Decode, error).heard();
+        let lab = Lab::wss().book(9, seen.words(b"HTTP/1.1 400 Bad Request\r\n\r\nhttps only"));
+        lab.expect(&[("server-rejected-upgrade", 9, Confidence::Proven)]);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use super::session::{Read, Session};
 use inrush_core::failure::TlsError;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Beginnings of records that a worker keeps in all: peers that send half of one each must not eat
-/// its memory.
-const LEFT_BYTES: usize = 64 << 20;
+/// Beginnings of records and messages that a worker keeps in all, as much as a server keeps of
+/// its peers besides: those who send half of one each must not eat its memory.
+const LEFT_BYTES: usize = 256 << 20;
 /// So many plain bytes become records before the socket is asked again,
 const PART: usize = 64 << 10;
 /// and so many when peers that do not listen make a worker owe more than [`MUCH`]: what lies here
@@ -27,6 +27,8 @@ pub(crate) struct Layer {
     /// The beginning of a record whose end has not come, by slot.
     left: BTreeMap<u32, Vec<u8>>,
     left_bytes: usize,
+    /// How many there may be.
+    left_most: usize,
     /// Records that the socket did not take, by slot.
     owed: BTreeMap<u32, Vec<u8>>,
     owed_bytes: usize,
@@ -67,6 +69,7 @@ impl Layer {
             sessions: Vec::new(),
             left: BTreeMap::new(),
             left_bytes: 0,
+            left_most: LEFT_BYTES,
             owed: BTreeMap::new(),
             owed_bytes: 0,
             held_back: BTreeSet::new(),
@@ -122,7 +125,9 @@ impl Layer {
             session.read(wire, &mut plain, &mut self.out);
         let rest = &wire[used..];
         self.drop_left(slot);
-        if rest.len() >= room || self.left_bytes + rest.len() > LEFT_BYTES {
+        if self.left_bytes + rest.len() > self.left_most {
+            failed = failed.or(Some((TlsError::NoRoom, Vec::new())));
+        } else if rest.len() >= room {
             // A hand-shake message longer than any: RFC 8446 §4 allows 16 MiB, rustls 64 KiB.
             failed = failed.or(Some((TlsError::Violation, Vec::new())));
         } else if !rest.is_empty() {
@@ -235,18 +240,22 @@ mod tests {
     fn half_records_of_many_peers_are_kept_to_a_limit() {
         let own = self_signed(&["localhost".into()]).unwrap();
         let mut layer = Layer::servers(Server::new(&own).unwrap());
+        layer.left_most = 4 << 20;
         // A record of 16 KiB that never ends.
         let mut wire = vec![0; 16_000];
         wire[..5].copy_from_slice(&[0x16, 3, 1, 0x40, 0]);
         let mut failed = 0;
-        for slot in 0..6_000 {
+        for slot in 0..500 {
             assert!(layer.begin(slot, u16::MAX, false));
             let meaning = layer.read(slot, &mut wire.clone(), 1 << 16);
-            failed += usize::from(meaning.failed.is_some());
+            if let Some((why, _)) = meaning.failed {
+                assert_eq!(why, TlsError::NoRoom, "a bound of ours, and no offence of the peer's");
+                failed += 1;
+            }
             layer.give_back(meaning.plain);
         }
-        assert_eq!(6_000 - failed, LEFT_BYTES / wire.len());
-        (0..6_000).for_each(|slot| layer.end(slot));
+        assert_eq!(500 - failed, layer.left_most / wire.len());
+        (0..500).for_each(|slot| layer.end(slot));
         assert_eq!((layer.left_bytes, layer.left.len()), (0, 0));
     }
 
