@@ -85,7 +85,7 @@ fn no_room_for_records(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = claim
         .what("A worker of this run held as many unfinished TLS records as it has room for")
         .sure(Confidence::Proven)
-        .says("each worker keeps 256 MiB of records that came in part, at most 16 KiB of each peer")
+        .says("each worker keeps 256 MiB of records that came in part")
         .remedy(
             "run",
             "share the connections among more workers",

@@ -3,7 +3,7 @@
 use super::claim::{Claim, Pool};
 use super::{Cause, Scenario, seen, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, Outcome, TlsError};
+use crate::failure::{Class, Outcome, Phase, TlsError};
 use crate::tally::Row;
 use alloc::format;
 
@@ -31,7 +31,9 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let plain = |row: &Row| seen::target(case, row).is_none_or(|target| target.tls.is_none());
     let we_not = pool.take(|row| row.key.heard && plain(row) && speaks_tls(row));
     let it_not = pool.take(|row| {
+        // After the hand-shake it speaks TLS, whatever else it says.
         matches!(row.key.signature.outcome, Outcome::Tls(TlsError::NotTls | TlsError::Echoed))
+            && seen::phase(row) == Phase::Tls
     });
     Claim::join(we_not.map(|claim| plainly(case, claim)), it_not.map(|claim| secretly(case, claim)))
 }
@@ -103,7 +105,7 @@ fn is_tls(words: &[u8]) -> bool {
 mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
-    use crate::failure::{Op, Phase, ProtocolError};
+    use crate::failure::{Op, ProtocolError};
 
     #[test]
     fn tls_is_known_by_its_bytes_or_by_the_servers_words() {

@@ -287,8 +287,8 @@ fn broken_tls(error: TlsError) -> String {
     match error {
         TlsError::Alert(alert) => format!("TLS alert {} ({alert})", alert_name(alert)),
         TlsError::Certificate(fault) => format!("certificate {}", fault.name()),
-        TlsError::CertificateWanted => {
-            "TLS alert handshake_failure (40) after it asked for a certificate".into()
+        TlsError::CertificateWanted(alert) => {
+            format!("TLS alert {} ({alert}) after it asked for a certificate", alert_name(alert))
         }
         TlsError::Incompatible => "no common TLS version, cipher or group".into(),
         TlsError::NotTls => "the answer is no TLS".into(),

@@ -178,7 +178,7 @@ fn of_tls(error: TlsError) -> Class {
         TlsError::Certificate(_) | TlsError::NoCertificate => Class::TlsCertInvalid,
         TlsError::NotTls | TlsError::Echoed => Class::ProtocolMismatch,
         TlsError::Alert(_)
-        | TlsError::CertificateWanted
+        | TlsError::CertificateWanted(_)
         | TlsError::Incompatible
         | TlsError::BadRecord
         | TlsError::Violation

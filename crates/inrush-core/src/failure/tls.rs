@@ -11,9 +11,9 @@ pub enum TlsError {
     Alert(u8),
     /// We did not accept its certificate.
     Certificate(CertificateFault),
-    /// It asked for a certificate, we had none, and it ended the hand-shake by an alert that does
-    /// not say so (before TLS 1.3, handshake_failure).
-    CertificateWanted,
+    /// It asked for a certificate, we had none, and it ended TLS by this alert, which does not
+    /// say so (before TLS 1.3, handshake_failure).
+    CertificateWanted(u8),
     /// No common version, cipher suite, group or signature: we ended it.
     Incompatible,
     /// What came is no TLS record.

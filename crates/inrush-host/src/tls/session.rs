@@ -140,7 +140,7 @@ impl Shaking {
         if let Some((error @ TlsError::Alert(HANDSHAKE_FAILURE), _)) = &mut read.failed
             && asked
         {
-            *error = TlsError::CertificateWanted;
+            *error = TlsError::CertificateWanted(HANDSHAKE_FAILURE);
         }
         if shaking && read.failed.is_none() {
             read.secured = self.resumed();
