@@ -121,8 +121,10 @@ impl Layer {
         let Some(Some(session)) = self.sessions.get_mut(slot as usize) else {
             return Meaning { secured: None, plain, notified: false, failed: None };
         };
+        let kept = session.kept();
         let Read { used, secured, notified, mut failed } =
             session.read(wire, &mut plain, &mut self.out);
+        self.left_bytes = self.left_bytes - kept + session.kept();
         let rest = &wire[used..];
         self.drop_left(slot);
         if self.left_bytes + rest.len() > self.left_most {
@@ -221,7 +223,7 @@ impl Layer {
     /// Its socket is closed.
     pub(crate) fn end(&mut self, slot: u32) {
         if let Some(session) = self.sessions.get_mut(slot as usize) {
-            *session = None;
+            self.left_bytes -= session.take().map_or(0, |session| session.kept());
         }
         self.drop_left(slot);
         if let Some(owed) = self.owed.remove(&slot) {
@@ -235,6 +237,8 @@ impl Layer {
 mod tests {
     use super::*;
     use crate::tls::self_signed;
+    use inrush_core::plan::{TlsClient, Trust};
+    use rustls::ContentType;
 
     #[test]
     fn half_records_of_many_peers_are_kept_to_a_limit() {
@@ -257,6 +261,36 @@ mod tests {
         assert_eq!(500 - failed, layer.left_most / wire.len());
         (0..500).for_each(|slot| layer.end(slot));
         assert_eq!((layer.left_bytes, layer.left.len()), (0, 0));
+    }
+
+    /// A ticket that never ends lies in nobody's records, and is counted all the same.
+    #[test]
+    fn unfinished_messages_are_kept_to_the_same_limit() {
+        let own = self_signed(&["localhost".into()]).unwrap();
+        let plan = TlsClient { trust: Trust::Anyone, identity: None };
+        let client = Client::new(&plan, false, true).unwrap();
+        let mut ours = Layer::clients(client, vec![Some("localhost".into())]);
+        let mut theirs = Layer::servers(Server::new(&own).unwrap());
+        assert!(ours.begin(0, 0, false) && theirs.begin(0, 0, false));
+        while !(ours.out.is_empty() && theirs.out.is_empty()) {
+            let mut wire = std::mem::take(&mut ours.out);
+            assert!(theirs.read(0, &mut wire, 1 << 16).failed.is_none());
+            let mut wire = std::mem::take(&mut theirs.out);
+            assert!(ours.read(0, &mut wire, 1 << 16).failed.is_none());
+        }
+        assert_eq!(ours.left_bytes, 0);
+        let Some(Some(Session::Speaking(records))) = theirs.sessions.first_mut() else { panic!() };
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let ticket = [&[4, 0, 100, 0][..], &[7; 1_000]].concat();
+        records.seal(ContentType::Handshake, &ticket, &mut first);
+        records.seal(ContentType::Handshake, &[7; 1_000], &mut second);
+        assert!(ours.read(0, &mut first, 1 << 16).failed.is_none());
+        assert_eq!(ours.left_bytes, 1_004);
+        ours.left_most = 2_000;
+        let failed = ours.read(0, &mut second, 1 << 16).failed.map(|(why, _)| why);
+        assert_eq!((ours.left_bytes, failed), (2_004, Some(TlsError::NoRoom)));
+        ours.end(0);
+        assert_eq!(ours.left_bytes, 0);
     }
 
     #[test]

@@ -1,12 +1,26 @@
 //! rustls's errors in the core's terms.
 
 use super::verifier::SelfSigned;
-use inrush_core::failure::{CertificateFault as Fault, TlsError};
+use inrush_core::failure::{CertificateFault as Fault, TlsError, is_about_certificates};
 use rustls::{CertificateError, Error};
+
+/// What TLS 1.2 says when it has no better word (RFC 5246 §7.2.2).
+const HANDSHAKE_FAILURE: u8 = 40;
+/// This one says so itself (RFC 8446 §6.2).
+const CERTIFICATE_REQUIRED: u8 = 116;
+
+/// A fatal alert of the peer. `wanted`: it had asked for a certificate, and we had none.
+pub(super) const fn alert(alert: u8, wanted: bool) -> TlsError {
+    let about = alert == HANDSHAKE_FAILURE || is_about_certificates(alert);
+    match wanted && about && alert != CERTIFICATE_REQUIRED {
+        true => TlsError::CertificateWanted(alert),
+        false => TlsError::Alert(alert),
+    }
+}
 
 /// First bytes of a TLS record: change_cipher_spec, alert, handshake, application_data (RFC 8446
 /// §5.1), then a version that begins with 3.
-fn is_record(wire: &[u8]) -> bool {
+pub(super) fn is_record(wire: &[u8]) -> bool {
     matches!(wire, [0x14..=0x17, 0x03, ..] | [0x14..=0x17] | [])
 }
 

@@ -17,10 +17,8 @@ use rustls::{Error, HandshakeKind};
 use std::fmt;
 use std::sync::Arc;
 
-/// The alert that says least (RFC 5246 §7.2.2).
-const HANDSHAKE_FAILURE: u8 = 40;
 /// Most bytes of a failure that are kept as its words.
-const WORDS: usize = 512;
+pub(super) const WORDS: usize = 512;
 
 /// One connection's TLS.
 #[derive(Debug)]
@@ -39,8 +37,14 @@ pub(super) struct Shaking {
     secured: bool,
     /// Of a client without a certificate.
     nothing: Option<Arc<NothingToShow>>,
+    /// A certificate was asked for, and there is none.
+    wanted: bool,
     /// Whether tickets are worth keeping.
     resumes: bool,
+    /// The peer's close_notify came.
+    heard_all: bool,
+    /// Ours was said.
+    said_all: bool,
 }
 
 enum Side {
@@ -68,18 +72,21 @@ impl Session {
         let (resumes, nothing) = (config.resumes, Some(Arc::clone(&config.nothing)));
         let config = if resume { &config.again } else { &config.first };
         let side = Side::Client(UnbufferedClientConnection::new(config.clone(), name)?);
-        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, nothing, resumes })))
+        Ok(Self::Shaking(Box::new(Shaking { nothing, resumes, ..Shaking::new(side) })))
     }
 
     pub(super) fn server(config: &Server) -> Result<Self, Error> {
         let side = Side::Server(UnbufferedServerConnection::new(config.0.clone())?);
-        Ok(Self::Shaking(Box::new(Shaking { side, secured: false, nothing: None, resumes: false })))
+        Ok(Self::Shaking(Box::new(Shaking::new(side))))
     }
 
     /// Takes in what came off the wire, together with what was left of the last time. Plain bytes
     /// are appended to `plain`, records to be sent to `out`.
     pub(super) fn read(&mut self, wire: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
         let mut read = match self {
+            Self::Shaking(shaking) if shaking.heard_all => {
+                return Read { used: wire.len(), ..Read::default() };
+            }
             Self::Shaking(shaking) => shaking.read(wire, plain, out),
             Self::Speaking(records) => records.read(wire, plain, out),
             Self::Dead => return Read { used: wire.len(), ..Read::default() },
@@ -105,9 +112,17 @@ impl Session {
     /// speak (any more).
     pub(super) fn write(&mut self, bytes: &[u8], wire: &mut [u8], out: &mut Vec<u8>) -> bool {
         match self {
-            Self::Shaking(shaking) => shaking.speak(wire, out, Some(bytes)),
+            Self::Shaking(shaking) => !shaking.said_all && shaking.speak(wire, out, Some(bytes)),
             Self::Speaking(records) => records.write(bytes, out),
             Self::Dead => false,
+        }
+    }
+
+    /// Bytes of an unfinished message that are kept here.
+    pub(super) fn kept(&self) -> usize {
+        match self {
+            Self::Speaking(records) => records.kept(),
+            Self::Shaking(_) | Self::Dead => 0,
         }
     }
 
@@ -115,7 +130,9 @@ impl Session {
     pub(super) fn notify(&mut self, wire: &mut [u8], out: &mut Vec<u8>) {
         match self {
             Self::Shaking(shaking) if shaking.secured => {
-                shaking.speak(wire, out, None);
+                if !std::mem::replace(&mut shaking.said_all, true) {
+                    shaking.speak(wire, out, None);
+                }
             }
             Self::Speaking(records) => records.notify(out),
             Self::Shaking(_) | Self::Dead => {}
@@ -124,8 +141,24 @@ impl Session {
 }
 
 impl Shaking {
+    fn new(side: Side) -> Self {
+        Self {
+            side,
+            secured: false,
+            nothing: None,
+            wanted: false,
+            resumes: false,
+            heard_all: false,
+            said_all: false,
+        }
+    }
+
     fn read(&mut self, wire: &mut [u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Read {
         let shaking = !self.secured;
+        // All connections of a worker share it: only what happens from here on is about this one.
+        if let Some(nothing) = &self.nothing {
+            nothing.forget();
+        }
         let mut drive = Drive { read: Read::default(), plain, out };
         match &mut self.side {
             Side::Client(conn) => {
@@ -136,13 +169,18 @@ impl Shaking {
             }
         }
         let mut read = drive.read;
-        let asked = self.nothing.as_ref().is_some_and(|nothing| nothing.was_asked());
-        if let Some((error @ TlsError::Alert(HANDSHAKE_FAILURE), _)) = &mut read.failed
-            && asked
+        self.wanted |= self.nothing.as_ref().is_some_and(|nothing| nothing.was_asked());
+        if let Some((error @ TlsError::Alert(_), _)) = &mut read.failed
+            && let TlsError::Alert(alert) = *error
         {
-            *error = TlsError::CertificateWanted(HANDSHAKE_FAILURE);
+            *error = reason::alert(alert, self.wanted);
         }
-        if shaking && read.failed.is_none() {
+        if read.notified {
+            self.heard_all = true;
+            read.used = wire.len();
+        }
+        // Hands may have been shaken by the same bytes that end it.
+        if shaking {
             read.secured = self.resumed();
             self.secured = read.secured.is_some();
         }
@@ -181,7 +219,7 @@ impl Shaking {
                 (secrets, Keys::Server(keys))
             }
         };
-        Records::new(secrets, keys, self.resumes)
+        Records::new(secrets, keys, self.resumes, self.wanted)
     }
 }
 
@@ -231,11 +269,14 @@ impl Drive<'_> {
         }
     }
 
-    /// After a failure the peer is told, which is the next thing rustls has to say. It is not asked
-    /// again: it would read on in what it has refused.
+    /// After a failure the peer is told, behind what rustls had to say besides (a ServerHello). It
+    /// is not asked on: it would read on in what it has refused.
     fn alert<D>(&mut self, conn: &mut Common<D>, wire: &mut [u8], step: Process<D>) {
-        if let Ok(ConnectionState::EncodeTlsData(data)) = step(conn, wire).state {
-            encode(data, self.out);
+        while conn.wants_write() {
+            let Ok(ConnectionState::EncodeTlsData(data)) = step(conn, wire).state else { return };
+            if !encode(data, self.out) {
+                return;
+            }
         }
     }
 
@@ -329,113 +370,4 @@ fn append<D>(mut traffic: WriteTraffic<'_, D>, out: &mut Vec<u8>, bytes: Option<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::own::self_signed;
-    use super::*;
-    use inrush_core::failure::CertificateFault;
-    use inrush_core::plan::{TlsClient, Trust};
-
-    struct Pair {
-        client: Session,
-        server: Session,
-        to_client: Vec<u8>,
-        to_server: Vec<u8>,
-    }
-
-    impl Pair {
-        fn new(trust: impl Fn(&str) -> Trust, name: &str) -> Self {
-            let own = self_signed(&["localhost".into()]).unwrap();
-            let plan = TlsClient { trust: trust(&own.chain), identity: None };
-            let client =
-                Session::client(&Client::new(&plan, true, false).unwrap(), name, false).unwrap();
-            let server = Session::server(&Server::new(&own).unwrap()).unwrap();
-            Self { client, server, to_client: Vec::new(), to_server: Vec::new() }
-        }
-
-        /// Carries bytes to and fro in pieces of this size until nobody says anything.
-        fn shake(&mut self, piece: usize) -> (Read, Read) {
-            let (mut plain, mut client, mut server) =
-                (Vec::new(), Read::default(), Read::default());
-            self.client.read(&mut [], &mut plain, &mut self.to_server);
-            let (mut at_server, mut at_client) = (Vec::new(), Vec::new());
-            while !(self.to_server.is_empty() && self.to_client.is_empty()) {
-                let n = self.to_server.len().min(piece);
-                at_server.extend(self.to_server.drain(..n));
-                let read = self.server.read(&mut at_server, &mut plain, &mut self.to_client);
-                at_server.drain(..read.used);
-                server = join(server, read);
-                let n = self.to_client.len().min(piece);
-                at_client.extend(self.to_client.drain(..n));
-                let read = self.client.read(&mut at_client, &mut plain, &mut self.to_server);
-                at_client.drain(..read.used);
-                client = join(client, read);
-            }
-            assert!(plain.is_empty());
-            (client, server)
-        }
-    }
-
-    fn join(one: Read, two: Read) -> Read {
-        Read {
-            used: 0,
-            secured: one.secured.or(two.secured),
-            notified: one.notified || two.notified,
-            failed: one.failed.or(two.failed),
-        }
-    }
-
-    #[test]
-    fn hands_are_shaken_whatever_the_pieces_and_both_can_speak() {
-        for piece in [1, 7, 100, 1 << 16] {
-            let mut pair = Pair::new(|pem| Trust::Authorities(pem.into()), "localhost");
-            let (client, server) = pair.shake(piece);
-            assert_eq!((client.secured, client.failed), (Some(false), None), "{piece}");
-            assert_eq!((server.secured, server.failed), (Some(false), None), "{piece}");
-            let said: Vec<u8> = (0..40_000_u32).map(|i| i.to_le_bytes()[0]).collect();
-            assert!(pair.client.write(&said, &mut [], &mut pair.to_server));
-            pair.client.notify(&mut [], &mut pair.to_server);
-            let mut heard = Vec::new();
-            let read = pair.server.read(&mut pair.to_server, &mut heard, &mut pair.to_client);
-            assert_eq!((heard, read.used), (said, pair.to_server.len()));
-            assert!(read.notified && read.failed.is_none());
-        }
-    }
-
-    #[test]
-    fn each_refusal_has_its_reason_and_the_server_is_told() {
-        type Trusting = fn(&str) -> Trust;
-        let check = |trust: Trusting, name: &str, fault: CertificateFault, alert: u8| {
-            let (client, server) = Pair::new(trust, name).shake(1 << 16);
-            let (error, words) = client.failed.unwrap();
-            assert_eq!(error, TlsError::Certificate(fault));
-            assert!(!words.is_empty());
-            assert_eq!(server.failed.unwrap().0, TlsError::Alert(alert));
-        };
-        check(|_| Trust::System, "localhost", CertificateFault::SelfSigned, 46);
-        check(|pem| Trust::Authorities(pem.into()), "example.com", CertificateFault::WrongName, 42);
-        let (client, _) = Pair::new(|_| Trust::Anyone, "example.com").shake(1 << 16);
-        assert_eq!(client.secured, Some(false));
-    }
-
-    #[test]
-    fn what_is_no_tls_is_known_at_once() {
-        let mut pair = Pair::new(|_| Trust::Anyone, "localhost");
-        let (mut plain, mut out) = (Vec::new(), Vec::new());
-        pair.client.read(&mut [], &mut plain, &mut out);
-        let mut hello = out.clone();
-        let mut answer = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
-        let read = pair.client.read(&mut answer, &mut plain, &mut out);
-        let words = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
-        assert_eq!(read.failed, Some((TlsError::NotTls, words)));
-
-        let mut pair = Pair::new(|_| Trust::Anyone, "localhost");
-        pair.client.read(&mut [], &mut plain, &mut out);
-        let read = pair.client.read(&mut hello, &mut plain, &mut out);
-        assert_eq!(read.failed.unwrap().0, TlsError::Echoed);
-
-        let mut request = b"GET / HTTP/1.1\r\n".to_vec();
-        let read = pair.server.read(&mut request, &mut plain, &mut out);
-        assert_eq!(read.failed.unwrap().0, TlsError::NotTls);
-        assert!(plain.is_empty());
-    }
-}
+mod tests;

@@ -18,7 +18,8 @@ use x509_parser::prelude::FromDer;
 #[derive(Debug)]
 pub(super) struct Verifier {
     pub(super) authorities: Arc<dyn ServerCertVerifier>,
-    /// As OpenSSL does: a certificate that is in the file of the authorities needs no other.
+    /// As curl does (X509_V_FLAG_PARTIAL_CHAIN): a certificate that is in the file of the
+    /// authorities needs no other.
     pub(super) trusted: Vec<CertificateDer<'static>>,
 }
 
@@ -117,7 +118,12 @@ pub(super) struct NothingToShow {
 }
 
 impl NothingToShow {
-    /// Whether a server of this worker's asked for a certificate.
+    /// What was asked so far was another connection's.
+    pub(super) fn forget(&self) {
+        self.asked.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a server asked for a certificate since.
     pub(super) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }

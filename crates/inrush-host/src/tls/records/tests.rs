@@ -225,9 +225,43 @@ fn what_is_changed_or_not_allowed_ends_it() {
         assert!(told.to_string().contains("BadRecordMac"), "the peer is told: {told}");
         assert!(!wire.ours.write(b"x", &mut [], &mut out), "nothing is said after the end");
 
+        let check = |came: &[u8], why, words: &[u8], alert: &str| {
+            let (mut wire, mut out) = (Wire::shaken(suite), Vec::new());
+            let read = wire.ours.read(&mut came.to_vec(), &mut wire.heard, &mut out);
+            assert_eq!(read.failed, Some((why, words.to_vec())), "{suite:?}");
+            wire.theirs.read_tls(&mut out.as_slice()).unwrap();
+            let told = wire.theirs.process_new_packets().unwrap_err().to_string();
+            assert!(told.contains(alert), "{told}");
+        };
+        let long = [0x17, 3, 3, 0xff, 0xff];
+        check(&long, TlsError::Violation, b"", "RecordOverflow");
+        // Somebody writes past TLS: known by its first bytes.
+        let plain = b"HTTP/1.1 502 Bad Gateway\r\n\r\n";
+        check(plain, TlsError::NotTls, plain, "UnexpectedMessage");
+        check(b"H", TlsError::NotTls, b"H", "UnexpectedMessage");
+    }
+}
+
+/// RFC 8446 §6.1: whatever follows a close_notify is ignored, and one is said.
+#[test]
+fn nothing_is_heard_or_said_after_the_end() {
+    for suite in suites() {
         let mut wire = Wire::shaken(suite);
-        let mut long = vec![0x17, 3, 3, 0xff, 0xff];
-        let read = wire.ours.read(&mut long, &mut wire.heard, &mut out);
-        assert_eq!(read.failed.map(|f| f.0), Some(TlsError::Violation), "{suite:?}");
+        wire.theirs.writer().write_all(b"last words").unwrap();
+        wire.theirs.send_close_notify();
+        while wire.theirs.wants_write() {
+            wire.theirs.write_tls(&mut wire.to_us).unwrap();
+        }
+        wire.to_us.extend(b"\x17\x03\x03\x00\x02ab");
+        let mut out = Vec::new();
+        let read = wire.ours.read(&mut wire.to_us, &mut wire.heard, &mut out);
+        assert!(read.notified && read.failed.is_none() && read.used == wire.to_us.len());
+        let read = wire.ours.read(&mut b"more".to_vec(), &mut wire.heard, &mut out);
+        assert_eq!(read, Read { used: 4, ..Read::default() });
+        assert_eq!(wire.heard, b"last words");
+        wire.ours.notify(&mut [], &mut out);
+        wire.ours.notify(&mut [], &mut out);
+        assert_eq!(lengths(&out).len(), 1, "{suite:?}");
+        assert!(!wire.ours.write(b"x", &mut [], &mut out));
     }
 }
