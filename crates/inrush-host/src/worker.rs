@@ -306,7 +306,8 @@ impl<R: Role> Loop<R> {
     /// Reads at most so many bytes, once, although reading may be off.
     fn read_some(&mut self, id: ConnId, most: usize) {
         if self.hands.is_secure(id) {
-            self.read_secure_once(id, most, false);
+            // A batch is being carried out: what this leads to is the next one.
+            self.read_secure_once(id, most, false, |_| {});
             return;
         }
         let room = self.buffer.len().min(most);

@@ -134,15 +134,22 @@ impl<R: Role> Loop<R> {
     /// As `read`, through TLS.
     pub(super) fn read_secure(&mut self, id: ConnId, last: bool) {
         for _ in 0..BUFFERS_IN_A_ROW {
-            if !self.read_secure_once(id, usize::MAX, last) {
+            if !self.read_secure_once(id, usize::MAX, last, Self::carry_out) {
                 return;
             }
         }
         self.ready.push(id);
     }
 
-    /// Reads at most so many bytes, once. Says whether there may be more.
-    pub(super) fn read_secure_once(&mut self, id: ConnId, most: usize, last: bool) -> bool {
+    /// Reads at most so many bytes, once, and settles what each input leads to. Says whether there
+    /// may be more.
+    pub(super) fn read_secure_once(
+        &mut self,
+        id: ConnId,
+        most: usize,
+        last: bool,
+        settle: fn(&mut Self),
+    ) -> bool {
         let left = self.hands.tls.as_ref().map_or(0, |t| t.put_left(id.slot, &mut self.buffer));
         let room = (self.buffer.len() - left).min(most);
         let Some(got) = self.hands.recv(id, &mut self.buffer[left..left + room]) else {
@@ -151,45 +158,53 @@ impl<R: Role> Loop<R> {
         let input = match got {
             Ok(0) => Input::Eof,
             Ok(n) => {
-                self.take_in(id, left, n);
+                self.take_in(id, left, n, settle);
                 return self.hands.is_secure(id) && (n == room || last);
             }
             Err(Errno::EAGAIN) => return false,
             Err(errno) => Input::Failed(Op::Read, errno),
         };
         self.input(id, input);
-        self.carry_out();
+        settle(self);
         false
     }
 
     /// `n` bytes came behind what was left: what they mean, in order.
-    fn take_in(&mut self, id: ConnId, left: usize, n: usize) {
+    fn take_in(&mut self, id: ConnId, left: usize, n: usize, settle: fn(&mut Self)) {
         self.input(id, Input::Wire(u32::try_from(n).unwrap_or(u32::MAX)));
         let room = self.buffer.len();
         let Some(tls) = &mut self.hands.tls else { return };
         let meaning = tls.read(id.slot, &mut self.buffer[..left + n], room);
-        let said = self.hands.say(id);
+        let mut unsaid = self.hands.say(id).err();
         if let Some(resumed) = meaning.secured {
-            self.input(id, Input::Secured { resumed });
-            self.carry_out();
+            // Without our last message the peer has not shaken hands.
+            match unsaid {
+                None => self.input(id, Input::Secured { resumed }),
+                Some(_) if meaning.failed.is_some() => {}
+                Some(errno) => {
+                    unsaid = None;
+                    self.input(id, Input::Failed(Op::Write, errno));
+                }
+            }
+            settle(self);
         }
         if !meaning.plain.is_empty() {
             self.input(id, Input::Bytes(&meaning.plain));
-            self.carry_out();
+            settle(self);
         }
         if let Some(tls) = &mut self.hands.tls {
             tls.give_back(meaning.plain);
         }
         if meaning.notified {
             self.input(id, Input::Notified);
-            self.carry_out();
+            settle(self);
         }
         if let Some((error, words)) = meaning.failed {
             self.input(id, Input::Tls(error, &words));
-        } else if let Err(errno) = said {
+        } else if let Some(errno) = unsaid {
             self.input(id, Input::Failed(Op::Write, errno));
         }
-        self.carry_out();
+        settle(self);
     }
 }
 

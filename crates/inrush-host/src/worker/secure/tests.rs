@@ -4,12 +4,14 @@ use super::*;
 use crate::link::{Link, pair};
 use crate::tls::{self, Layer, self_signed};
 use inrush_core::plan::{Identity, Job, Mode, OnEmfile, Proto, Serve, TlsClient, Trust};
+use inrush_core::snapshot::Snapshot;
+use inrush_core::swarm::{Command, Order, Orders, Step};
 use inrush_core::time::Nanos;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use rustls::{SideData, StreamOwned};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 const ID: ConnId = ConnId { slot: 3, generation: 1 };
 
-/// A connection whose other side reads nothing until it is told.
+/// A connection whose other side says hello when it is told, and reads when it is told again.
 struct Meeting {
     hands: Hands,
     go: Sender<()>,
@@ -62,8 +64,12 @@ impl Meeting {
             true => listen(StreamOwned::new(client_of(&own), theirs), &told),
             false => listen(StreamOwned::new(server_of(&own), theirs), &told),
         });
-        let mut meeting = Self { hands, go, peer };
-        assert!(meeting.hands.secure(ID, 0, false).unwrap());
+        assert!(hands.secure(ID, 0, false).unwrap());
+        Self { hands, go, peer }
+    }
+
+    fn shaken(we_serve: bool) -> Self {
+        let mut meeting = Self::new(we_serve);
         meeting.shake();
         meeting
     }
@@ -100,6 +106,8 @@ where
         stream.conn.complete_io(&mut stream.sock)?;
     }
     go.recv().expect("it is told");
+    stream.write_all(b"hello")?;
+    go.recv().expect("it is told again");
     let mut heard = Vec::new();
     // An end without close_notify is an error.
     stream.read_to_end(&mut heard)?;
@@ -136,7 +144,7 @@ fn tls_provider() -> Arc<rustls::crypto::CryptoProvider> {
 /// 2^24 records of TLS 1.2 later: the swarm is told, and nothing is claimed to be written.
 #[test]
 fn bytes_that_no_key_may_encrypt_are_not_said_to_be_out() {
-    let Meeting { mut hands, go, peer } = Meeting::new(true);
+    let Meeting { mut hands, go, peer } = Meeting::shaken(true);
     let tls = hands.tls.as_mut().unwrap();
     tls.end(ID.slot);
     assert!(tls.begin(ID.slot, 0, false), "one that cannot speak yet, as one that cannot any more");
@@ -144,7 +152,7 @@ fn bytes_that_no_key_may_encrypt_are_not_said_to_be_out() {
     assert!(hands.was_worn_out() && !hands.was_worn_out(), "told once");
     assert!(hands.tls.as_ref().unwrap().out.is_empty(), "nothing is left for another connection");
     hands.close(ID, Close::Rst);
-    go.send(()).unwrap();
+    go.send(()).and_then(|()| go.send(())).unwrap();
     assert!(peer.join().unwrap().is_err());
 }
 
@@ -153,13 +161,13 @@ fn bytes_that_no_key_may_encrypt_are_not_said_to_be_out() {
 fn what_a_slow_reader_does_not_take_is_not_said_to_be_out() {
     let said: Vec<u8> = (0..12_000_000_u32).map(|i| i.to_le_bytes()[1]).collect();
     for we_serve in [true, false] {
-        let Meeting { mut hands, go, peer } = Meeting::new(we_serve);
+        let Meeting { mut hands, go, peer } = Meeting::shaken(we_serve);
         let mut out = hands.send(ID, &said).unwrap();
         let owed = hands.tls.as_ref().unwrap().owed(ID.slot).len();
         assert!(out < said.len() && owed > 0, "{out} of {}, {owed} owed", said.len());
         assert!(owed < 70_000, "{owed} bytes lie in nobody's budget");
         assert_eq!(hands.send(ID, &said[out..]), Ok(0), "records come first");
-        go.send(()).unwrap();
+        go.send(()).and_then(|()| go.send(())).unwrap();
         while out < said.len() {
             hands.pay(ID).unwrap();
             // In parts of any size, of which the last is the byte that was held back.
@@ -171,4 +179,75 @@ fn what_a_slow_reader_does_not_take_is_not_said_to_be_out() {
         hands.close(ID, Close::Fin);
         assert!(peer.join().unwrap().unwrap() == said, "every byte, and the notice of the end");
     }
+}
+
+/// Writes down what it is told, and answers each word.
+#[derive(Default)]
+struct Scribe {
+    told: Vec<String>,
+    heard: Vec<u8>,
+}
+
+impl Role for Scribe {
+    fn poll(&mut self, _: Nanos, _: &mut Orders) -> Step {
+        Step::Again
+    }
+
+    fn handle(&mut self, _: Nanos, id: ConnId, input: Input<'_>, orders: &mut Orders) {
+        self.told.push(format!("{input:?}"));
+        if let Input::Bytes(bytes) = input {
+            self.heard.extend_from_slice(bytes);
+            orders.write(id, |out| out.extend_from_slice(b"an answer"));
+        }
+    }
+
+    fn wants_room(&self, _: ConnId) -> bool {
+        false
+    }
+
+    fn command(&mut self, _: Nanos, _: Command, _: &mut Orders) {}
+
+    fn emit(&mut self, _: Nanos, _: bool, _: &mut Vec<u8>, _: &mut dyn FnMut(&mut Snapshot)) {}
+}
+
+fn looped(hands: Hands) -> Loop<Scribe> {
+    Loop::new(Scribe::default(), hands, Link::new(pair().unwrap().0), 0)
+}
+
+/// A batch that reads a little goes on with its own bytes.
+#[test]
+fn what_a_read_inside_a_batch_leads_to_comes_after_the_batch() {
+    let Meeting { hands, go, peer } = Meeting::shaken(true);
+    let mut own = looped(hands);
+    go.send(()).unwrap();
+    let mut expected = Vec::new();
+    while own.swarm.heard.is_empty() {
+        own.orders.push(Order::Read(ID, 1_000));
+        own.orders.write(ID, |out| out.extend_from_slice(b"of the batch; "));
+        expected.extend(b"of the batch; ");
+        own.carry_out();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    expected.extend(b"an answer");
+    own.hands.close(ID, Close::Fin);
+    go.send(()).unwrap();
+    let heard = peer.join().unwrap().unwrap();
+    assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(&expected));
+}
+
+/// A peer without our Finished has not shaken hands, whatever rustls thinks.
+#[test]
+fn hands_are_not_shaken_when_the_last_message_cannot_be_said() {
+    let Meeting { hands, go, peer } = Meeting::new(false);
+    let mut own = looped(hands);
+    socket::shutdown_write(own.hands.socket(ID).unwrap().as_fd());
+    while !own.swarm.told.iter().any(|told| told.starts_with("Failed")) {
+        own.read_secure(ID, false);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let told = &own.swarm.told;
+    assert!(told.iter().all(|told| !told.starts_with("Secured")), "{told:?}");
+    assert!(told.last().unwrap().starts_with("Failed(Write"), "{told:?}");
+    drop((own, go));
+    assert!(peer.join().unwrap().is_err());
 }
