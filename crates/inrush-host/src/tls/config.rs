@@ -29,12 +29,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// `http`: what is spoken inside begins as HTTP/1.1, and that is said. `resumes`: connections
-    /// come again, so that their sessions are worth keeping.
+    /// `resumes`: connections come again, so that their sessions are worth keeping. For one target
+    /// over which no HTTP is spoken; others are made [`Self::of_target`].
     ///
     /// # Errors
     /// When a text of the plan is not what it should be, or this system's trust cannot be read.
-    pub fn new(plan: &TlsClient, http: bool, resumes: bool) -> Result<Self, Unusable> {
+    pub fn new(plan: &TlsClient, resumes: bool) -> Result<Self, Unusable> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(Unusable::by)?;
@@ -47,19 +47,34 @@ impl Client {
             }
             None => builder.with_client_cert_resolver(nothing.clone()),
         };
-        if http {
-            config.alpn_protocols = vec![ALPN.to_vec()];
-        }
-        config.resumption = Resumption::disabled();
         config.enable_secret_extraction = true;
+        Ok(Self::with(config, nothing, resumes))
+    }
+
+    /// The same for another target. `http`: what is spoken inside begins as HTTP/1.1, and that is
+    /// said. Its sessions are its own: a server of the same name at another port knows nothing of
+    /// them.
+    #[must_use]
+    pub fn of_target(&self, http: bool) -> Self {
+        let mut config = ClientConfig::clone(&self.first);
+        config.alpn_protocols = alpn(http);
+        Self::with(config, Arc::clone(&self.nothing), self.resumes)
+    }
+
+    fn with(mut config: ClientConfig, nothing: Arc<NothingToShow>, resumes: bool) -> Self {
+        config.resumption = Resumption::disabled();
         let mut first = config.clone();
         if resumes {
             let sessions: Arc<Sessions> = Arc::default();
             first.resumption = Resumption::store(Arc::new(StoreOnly(Arc::clone(&sessions))));
             config.resumption = Resumption::store(sessions);
         }
-        Ok(Self { first: Arc::new(first), again: Arc::new(config), nothing, resumes })
+        Self { first: Arc::new(first), again: Arc::new(config), nothing, resumes }
     }
+}
+
+fn alpn(http: bool) -> Vec<Vec<u8>> {
+    if http { vec![ALPN.to_vec()] } else { Vec::new() }
 }
 
 pub(super) fn verifier(trust: &Trust) -> Result<Arc<dyn ServerCertVerifier>, Unusable> {
@@ -83,11 +98,12 @@ pub(super) fn verifier(trust: &Trust) -> Result<Arc<dyn ServerCertVerifier>, Unu
 pub struct Server(pub(super) Arc<ServerConfig>);
 
 impl Server {
-    /// Speaks as this identity; asks clients for nothing.
+    /// Speaks as this identity; asks clients for nothing. `http`: HTTP/1.1 may be spoken inside, so
+    /// that clients who offer other protocols alone are refused.
     ///
     /// # Errors
     /// When certificate and key are unreadable or do not belong together.
-    pub fn new(identity: &Identity) -> Result<Self, Unusable> {
+    pub fn new(identity: &Identity, http: bool) -> Result<Self, Unusable> {
         let (chain, key) = files::identity(identity)?;
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -96,7 +112,7 @@ impl Server {
             .with_single_cert(chain, key)
             .map_err(Unusable::by)?;
         // A client that offers no protocol is served all the same.
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = alpn(http);
         config.enable_secret_extraction = true;
         config.ticketer = ticketer().map_err(Unusable::by)?;
         Ok(Self(Arc::new(config)))

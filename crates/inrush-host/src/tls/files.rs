@@ -78,7 +78,7 @@ pub fn check_identity(identity: &Identity) -> Result<(), Unusable> {
     if validity.not_before > now {
         return Err(Unusable::NotYetValid(validity.not_before.to_string()));
     }
-    super::Server::new(identity).map(drop)
+    super::Server::new(identity, true).map(drop)
 }
 
 /// Whether this can be asked for: a DNS name or an address.

@@ -19,10 +19,9 @@ const MUCH: usize = 16 << 20;
 /// TLS of all connections of a worker.
 #[derive(Debug)]
 pub(crate) struct Layer {
-    client: Option<Client>,
     server: Option<Server>,
-    /// The name to ask each target for.
-    names: Vec<Option<String>>,
+    /// How each target is spoken to, and the name to ask it for.
+    clients: Vec<Option<(Client, String)>>,
     sessions: Vec<Option<Session>>,
     /// The beginning of a record whose end has not come, by slot.
     left: BTreeMap<u32, Vec<u8>>,
@@ -53,8 +52,8 @@ pub(crate) struct Meaning {
 }
 
 impl Layer {
-    pub(crate) fn clients(config: Client, names: Vec<Option<String>>) -> Self {
-        Self { client: Some(config), names, ..Self::empty() }
+    pub(crate) fn clients(clients: Vec<Option<(Client, String)>>) -> Self {
+        Self { clients, ..Self::empty() }
     }
 
     pub(crate) fn servers(config: Server) -> Self {
@@ -63,9 +62,8 @@ impl Layer {
 
     fn empty() -> Self {
         Self {
-            client: None,
             server: None,
-            names: Vec::new(),
+            clients: Vec::new(),
             sessions: Vec::new(),
             left: BTreeMap::new(),
             left_bytes: 0,
@@ -81,13 +79,10 @@ impl Layer {
     /// Begins a session; a client's first records are in `out` then. False when there is none to be
     /// had, which the plan's check has made impossible.
     pub(crate) fn begin(&mut self, slot: u32, target: u16, resume: bool) -> bool {
-        let session = match (&self.client, &self.server) {
-            (Some(config), _) => match self.names.get(usize::from(target)) {
-                Some(Some(name)) => Session::client(config, name, resume),
-                _ => return false,
-            },
-            (None, Some(config)) => Session::server(config),
-            (None, None) => return false,
+        let session = match (&self.server, self.clients.get(usize::from(target))) {
+            (Some(config), _) => Session::server(config),
+            (None, Some(Some((config, name)))) => Session::client(config, name, resume),
+            (None, _) => return false,
         };
         let Ok(mut session) = session else { return false };
         session.read(&mut [], &mut self.plain, &mut self.out);
@@ -243,7 +238,7 @@ mod tests {
     #[test]
     fn half_records_of_many_peers_are_kept_to_a_limit() {
         let own = self_signed(&["localhost".into()]).unwrap();
-        let mut layer = Layer::servers(Server::new(&own).unwrap());
+        let mut layer = Layer::servers(Server::new(&own, true).unwrap());
         layer.left_most = 4 << 20;
         // A record of 16 KiB that never ends.
         let mut wire = vec![0; 16_000];
@@ -263,14 +258,30 @@ mod tests {
         assert_eq!((layer.left_bytes, layer.left.len()), (0, 0));
     }
 
+    /// RFC 7301: what is offered is what is spoken to this target.
+    #[test]
+    fn each_target_is_offered_what_is_spoken_to_it() {
+        let plan = TlsClient { trust: Trust::Anyone, identity: None };
+        let client = Client::new(&plan, true).unwrap();
+        let target = |http| Some((client.of_target(http), "localhost".into()));
+        let mut layer = Layer::clients(vec![target(true), None, target(false)]);
+        for (index, expected) in [(0, true), (2, false)] {
+            assert!(layer.begin(0, index, true));
+            let offered = layer.out.windows(8).any(|part| part == b"http/1.1");
+            assert_eq!(offered, expected, "{index}");
+            layer.out.clear();
+        }
+        assert!(!layer.begin(0, 1, false) && !layer.begin(0, 3, false));
+    }
+
     /// A ticket that never ends lies in nobody's records, and is counted all the same.
     #[test]
     fn unfinished_messages_are_kept_to_the_same_limit() {
         let own = self_signed(&["localhost".into()]).unwrap();
         let plan = TlsClient { trust: Trust::Anyone, identity: None };
-        let client = Client::new(&plan, false, true).unwrap();
-        let mut ours = Layer::clients(client, vec![Some("localhost".into())]);
-        let mut theirs = Layer::servers(Server::new(&own).unwrap());
+        let client = Client::new(&plan, true).unwrap();
+        let mut ours = Layer::clients(vec![Some((client, "localhost".into()))]);
+        let mut theirs = Layer::servers(Server::new(&own, true).unwrap());
         assert!(ours.begin(0, 0, false) && theirs.begin(0, 0, false));
         while !(ours.out.is_empty() && theirs.out.is_empty()) {
             let mut wire = std::mem::take(&mut ours.out);
@@ -296,7 +307,7 @@ mod tests {
     #[test]
     fn records_that_wait_are_counted_and_end_with_their_connection() {
         let own = self_signed(&["localhost".into()]).unwrap();
-        let mut layer = Layer::servers(Server::new(&own).unwrap());
+        let mut layer = Layer::servers(Server::new(&own, true).unwrap());
         for slot in 0..200 {
             assert!(layer.begin(slot, u16::MAX, false));
             layer.out.resize(100_000, 0);

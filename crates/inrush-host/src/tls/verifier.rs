@@ -207,7 +207,7 @@ mod tests {
             let verified = verifier.verify_server_cert(&certificate, &[], &name, &[], now);
             let said = verified.map_or_else(|error| error.to_string(), |_| String::new());
             assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{said}");
-            assert!(Client::new(&plan, true, false).is_ok());
+            assert!(Client::new(&plan, false).is_ok());
         };
         let (good, old) = (openssl(2400), openssl(2002));
         check(Trust::Authorities(good.clone()), &good, "localhost", "");

@@ -12,7 +12,7 @@ use crate::tls::{self, Layer};
 use inrush_core::errno::Errno;
 use inrush_core::evidence::{Fact, Source};
 use inrush_core::failure::{Look, Op, Peer};
-use inrush_core::plan::{Job, Reconnect, Scheme};
+use inrush_core::plan::{Job, Proto, Reconnect, Scheme, Target};
 use inrush_core::swarm::{Close, ConnId};
 use rustix::fd::{AsFd, OwnedFd};
 use std::collections::BTreeSet;
@@ -328,16 +328,22 @@ fn secrecy(job: &Job) -> Result<Option<Layer>, String> {
     let layer = match job {
         Job::Load(shard) => {
             let plan = &shard.plan;
-            let names: Vec<_> = plan.targets.iter().map(|target| target.tls.clone()).collect();
-            if names.iter().all(Option::is_none) {
+            if plan.targets.iter().all(|target| target.tls.is_none()) {
                 return Ok(None);
             }
-            let http = plan.targets.iter().all(|target| target.scheme == Scheme::Ws);
             let resumes = plan.lifetime.is_some() || plan.reconnect != Reconnect::Never;
-            tls::Client::new(&plan.tls, http, resumes).map(|client| Layer::clients(client, names))
+            tls::Client::new(&plan.tls, resumes).map(|client| {
+                let of = |target: &Target| {
+                    let name = target.tls.clone()?;
+                    Some((client.of_target(target.scheme == Scheme::Ws), name))
+                };
+                Layer::clients(plan.targets.iter().map(of).collect())
+            })
         }
         Job::Serve(serve) => match &serve.tls {
-            Some(identity) => tls::Server::new(identity).map(Layer::servers),
+            Some(identity) => {
+                tls::Server::new(identity, serve.proto != Proto::Tcp).map(Layer::servers)
+            }
             None => return Ok(None),
         },
     };

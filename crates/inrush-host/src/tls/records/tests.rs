@@ -28,7 +28,7 @@ impl Wire {
     fn shaken(suite: SupportedCipherSuite) -> Self {
         let own = self_signed(&["localhost".into()]).unwrap();
         let plan = TlsClient { trust: Trust::Anyone, identity: None };
-        let config = Client::new(&plan, false, true).unwrap();
+        let config = Client::new(&plan, true).unwrap();
         let ours = Session::client(&config, "localhost", false).unwrap();
         let provider = rustls::crypto::ring::default_provider();
         let provider = Arc::new(CryptoProvider { cipher_suites: vec![suite], ..provider });

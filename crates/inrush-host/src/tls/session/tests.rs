@@ -23,9 +23,8 @@ impl Pair {
     fn new(trust: impl Fn(&str) -> Trust, name: &str) -> Self {
         let own = self_signed(&["localhost".into()]).unwrap();
         let plan = TlsClient { trust: trust(&own.chain), identity: None };
-        let client =
-            Session::client(&Client::new(&plan, true, false).unwrap(), name, false).unwrap();
-        let server = Session::server(&Server::new(&own).unwrap()).unwrap();
+        let client = Session::client(&Client::new(&plan, false).unwrap(), name, false).unwrap();
+        let server = Session::server(&Server::new(&own, true).unwrap()).unwrap();
         Self { client, server, to_client: Vec::new(), to_server: Vec::new() }
     }
 
@@ -136,7 +135,7 @@ fn config(mutual: bool, version: &'static SupportedProtocolVersion) -> ServerCon
 }
 
 fn anyone() -> Client {
-    Client::new(&TlsClient { trust: Trust::Anyone, identity: None }, true, false).unwrap()
+    Client::new(&TlsClient { trust: Trust::Anyone, identity: None }, false).unwrap()
 }
 
 /// Both of ours, in TLS 1.2.
@@ -185,7 +184,8 @@ fn what_one_server_asks_for_is_not_said_of_another() {
 #[test]
 fn an_alert_behind_a_server_hello_is_not_lost() {
     let own = self_signed(&["localhost".into()]).unwrap();
-    let mut server = Session::server(&Server::new(&own).unwrap()).unwrap();
+    let mut server = Session::server(&Server::new(&own, true).unwrap()).unwrap();
+    let mut bare = Session::server(&Server::new(&own, false).unwrap()).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(own.chain.as_bytes()).unwrap()).unwrap();
     let mut config = ClientConfig::builder_with_provider(super::super::provider())
@@ -198,6 +198,9 @@ fn an_alert_behind_a_server_hello_is_not_lost() {
     let mut client = ClientConnection::new(Arc::new(config), name).unwrap();
     let (mut hello, mut plain, mut out) = (Vec::new(), Vec::new(), Vec::new());
     client.write_tls(&mut hello).unwrap();
+    let read = bare.read(&mut hello.clone(), &mut plain, &mut out);
+    assert_eq!(read.failed, None, "who speaks no HTTP does not mind");
+    out.clear();
     let read = server.read(&mut hello, &mut plain, &mut out);
     assert_eq!(read.failed.unwrap().0, TlsError::Incompatible);
     client.read_tls(&mut out.as_slice()).unwrap();

@@ -68,6 +68,21 @@ fn those_that_come_again_resume_their_session() {
     assert!(full >= 20 && resumed * 10 > (attempted - 20) * 8, "\n{report}");
 }
 
+/// Two servers of one name know nothing of each other's sessions.
+#[test]
+fn sessions_are_kept_by_server_not_by_name() {
+    // Each process of a server has a key of its own for its tickets.
+    let server = || serve("--tls-self-signed --processes 1");
+    let (one, two) = (server(), server());
+    let targets = format!("wss://{}/ wss://{}/", one.address, two.address);
+    let line = format!("{targets} -k -c 20 -r max -d 2s -m 20/s --lifetime 300ms..500ms");
+    let report = run(&line).report();
+    assert_eq!(report.code, 0, "\n{report}");
+    let again = report.connections("attempted") - 20;
+    let resumed = report.number("/tls/handshakes_resumed");
+    assert!(again > 40 && resumed * 10 > again * 8, "\n{report}");
+}
+
 #[test]
 fn a_certificate_that_is_not_accepted_is_told_with_its_reason() {
     let (authority, stranger) = (Authority::new(), Authority::new());
