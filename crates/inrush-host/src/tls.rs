@@ -12,7 +12,7 @@ mod tickets;
 mod verifier;
 
 pub use config::{Client, Server};
-pub use files::{Unusable, check_identity, check_trust, is_name};
+pub use files::{Unusable, check_identity, check_system_trust, check_trust, is_name};
 pub(crate) use layer::Layer;
 pub use own::self_signed;
 

@@ -9,12 +9,13 @@ use crate::sys::signal::Signals;
 use crate::sys::{clock, limits, socket};
 use inrush_core::dispatch::ToCaptain;
 use inrush_core::errno::Errno;
-use inrush_core::failure::Op;
+use inrush_core::failure::{Class, Op, classify};
 use inrush_core::fault::Kind;
-use inrush_core::plan::{Job, Serve};
+use inrush_core::plan::{Job, Proto, Serve};
 use inrush_core::snapshot::{Counts, Gauges, Snapshot};
 use inrush_core::swarm::Command;
 use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -57,10 +58,12 @@ pub struct Standing {
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct End {
     /// The last standing.
     pub standing: Standing,
+    /// Connections that ended otherwise than in order, by what was seen.
+    pub failures: BTreeMap<Class, u64>,
     /// The signal that ended it; `None` when its last process died.
     pub signal: Option<i32>,
 }
@@ -82,6 +85,7 @@ pub struct Server {
     grows: bool,
     to_the_end: bool,
     totals: Snapshot,
+    failures: BTreeMap<Class, u64>,
     zero_ns: u64,
 }
 
@@ -113,6 +117,7 @@ impl Server {
             children: Children::default(),
             threads: None,
             totals: Snapshot::default(),
+            failures: BTreeMap::new(),
             zero_ns: clock::now(),
             options,
         };
@@ -143,7 +148,7 @@ impl Server {
         if signal.is_some() {
             self.wind_up();
         }
-        End { standing: self.standing(begun.elapsed().as_secs()), signal }
+        End { standing: self.standing(begun.elapsed().as_secs()), failures: self.failures, signal }
     }
 
     fn launch(&mut self, kinds: &[Kind]) -> Result<(), Errno> {
@@ -191,7 +196,8 @@ impl Server {
     }
 
     fn hear(&mut self) {
-        let totals = &mut self.totals;
+        let (totals, failures) = (&mut self.totals, &mut self.failures);
+        let ws = self.options.serve.proto == Proto::Ws;
         for member in &mut self.members {
             if member.over() {
                 continue;
@@ -200,6 +206,10 @@ impl Server {
             member.hear(|_, message| {
                 if let ToCaptain::Snapshot(snapshot) | ToCaptain::Finished(snapshot) = message {
                     totals.counts.merge(&snapshot.counts);
+                    for row in &snapshot.tally.rows {
+                        let class = classify(row.key.signature, row.key.heard, ws);
+                        *failures.entry(class).or_default() += row.count;
+                    }
                 }
             });
             if member.over() {

@@ -1,6 +1,6 @@
 //! Certificates and keys as people keep them: texts in PEM, checked before a load begins.
 
-use inrush_core::plan::Identity;
+use inrush_core::plan::{Identity, Trust};
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -59,6 +59,14 @@ impl std::error::Error for Unusable {}
 /// What is wrong with the text.
 pub fn check_trust(pem: &str) -> Result<(), Unusable> {
     roots(pem).map(drop)
+}
+
+/// Whether this system has authorities that it trusts.
+///
+/// # Errors
+/// What keeps them from being used.
+pub fn check_system_trust() -> Result<(), Unusable> {
+    super::config::verifier(&Trust::System).map(drop)
 }
 
 /// Whether this certificate is valid now and the key belongs to it.

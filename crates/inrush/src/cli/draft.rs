@@ -263,7 +263,7 @@ impl RunArgs {
         if built_in.is_some() {
             return Ok(TlsClient { trust: Trust::Anyone, identity: None });
         }
-        self.tls.read()
+        self.tls.read(self.targets.iter().any(|spec| spec.tls))
     }
 
     fn connect_address(&self, spec: &TargetSpec) -> (String, u16) {

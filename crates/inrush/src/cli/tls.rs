@@ -50,10 +50,19 @@ impl TlsArgs {
         given.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
     }
 
-    /// What they come to; every file was read and is fit for use.
-    pub(crate) fn read(&self) -> Result<TlsClient, CliError> {
+    /// What they come to; every file was read and is fit for use. `wanted`: anything is spoken
+    /// through TLS, so that this system's own authorities have to be there too.
+    pub(crate) fn read(&self, wanted: bool) -> Result<TlsClient, CliError> {
         let trust = match &self.cacert {
             _ if self.insecure => Trust::Anyone,
+            None if wanted => {
+                tls::check_system_trust().map_err(|why| {
+                    let message = format!("this system trusts no authority: {why}");
+                    let help = "install ca-certificates, or --cacert FILE, or --insecure";
+                    CliError::usage(message, help)
+                })?;
+                Trust::System
+            }
             None => Trust::System,
             Some(path) => {
                 let pem = text(path)?;

@@ -6,6 +6,7 @@ use inrush_core::plan::{Mode, Proto};
 use inrush_core::time::Nanos;
 use inrush_host::fleet::serving::{End, Standing};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 /// The first line. It begins with `listening on ADDR`, so that nothing has to sleep.
@@ -61,9 +62,42 @@ pub(crate) fn line(standing: &Standing) -> String {
     line
 }
 
+/// The last line, and what a server knows of its connections at its end: hand-shakes of TLS,
+/// agreed compression, and how those ended that did not end in order.
+pub(crate) fn last_lines(tls: bool, end: &End) -> String {
+    let counts = &end.standing.counts;
+    let at = number::clock(Nanos::from_secs(end.standing.seconds));
+    let mut parts = Vec::new();
+    if tls {
+        parts.push(format!(
+            "TLS hand-shakes full {}, resumed {}",
+            number::count(counts.tls_full),
+            number::count(counts.tls_resumed)
+        ));
+    }
+    if counts.compressed > 0 {
+        parts.push(format!("compressed {}", number::count(counts.compressed)));
+    }
+    let failures = end.failures.iter();
+    let failures: Vec<_> =
+        failures.map(|(class, n)| format!("{} {}", class.id(), number::count(*n))).collect();
+    if !failures.is_empty() {
+        parts.push(format!("failed: {}", failures.join(", ")));
+    }
+    let mut text = line(&end.standing);
+    if !parts.is_empty() {
+        text.push_str(&format!("{at}  {}\n", parts.join("  ")));
+    }
+    text
+}
+
 /// What was served, as one document.
 pub(crate) fn document(draft: &ServeDraft, address: SocketAddr, end: &End) -> String {
     let counts = &end.standing.counts;
+    let failures: BTreeMap<_, _> = end.failures.iter().map(|(class, n)| (class.id(), *n)).collect();
+    let tls = draft.tls.as_ref().map(
+        |_| json!({ "handshakes_full": counts.tls_full, "handshakes_resumed": counts.tls_resumed }),
+    );
     let document = json!({
         "schema": "inrush.serve/1",
         "version": env!("CARGO_PKG_VERSION"),
@@ -74,13 +108,40 @@ pub(crate) fn document(draft: &ServeDraft, address: SocketAddr, end: &End) -> St
         "accepted": counts.connected,
         "refused": counts.attempted - counts.connected,
         "failed": counts.failed,
+        "failures": failures,
         "finished": counts.finished,
         "open": end.standing.gauges.open,
         "faults": counts.faults,
         "accept_errors": counts.accept_errors,
         "messages": { "received": counts.received, "sent": counts.sent },
         "bytes": { "received": counts.received_bytes, "sent": counts.sent_bytes },
+        "tls": tls,
+        "compressed": counts.compressed,
         "ended_by_signal": end.signal,
     });
     format!("{document:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use inrush_core::failure::Class;
+
+    #[test]
+    fn the_last_lines_tell_what_came_of_all() {
+        let check = |tls, compressed, failures: &[(Class, u64)], expected: &str| {
+            let mut standing = Standing { seconds: 61, processes: 1, ..Standing::default() };
+            standing.counts.tls_full = 1_234;
+            standing.counts.tls_resumed = 5;
+            standing.counts.compressed = compressed;
+            let failures = failures.iter().copied().collect();
+            let text = last_lines(tls, &End { standing, failures, signal: None });
+            let second = text.lines().nth(1).map(|line| line.split_once("  ").unwrap().1);
+            assert_eq!(second.unwrap_or_default(), expected, "{text}");
+            assert!(text.ends_with('\n'));
+        };
+        check(false, 0, &[], "");
+        check(true, 0, &[], "TLS hand-shakes full 1,234, resumed 5");
+        check(false, 7, &[(Class::TlsAlert, 20)], "compressed 7  failed: tls-alert 20");
+    }
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
         paused = now_paused;
     });
     if !quiet {
-        out::eprint(&serving::line(&end.standing));
+        out::eprint(&serving::last_lines(draft.tls.is_some(), &end));
     }
     if let Some(output) = json {
         output.write(&serving::document(&draft, address, &end))?;

@@ -197,6 +197,38 @@ fn a_peer_that_ends_in_the_hand_shake_or_never_answers() {
     report.assert_healthy(15);
 }
 
+#[test]
+fn a_system_without_authorities_is_found_before_the_load() {
+    let line = "run wss://127.0.0.1:1/ -c 1 -d 100ms";
+    let bare = |line: &str| {
+        let inrush = Inrush::new(line).env("SSL_CERT_FILE", "/nonexistent/file");
+        inrush.env("SSL_CERT_DIR", "/nonexistent/folder").finish()
+    };
+    let finished = bare(line);
+    assert_eq!(finished.code, 2, "{finished:?}");
+    let said = &finished.stderr;
+    assert!(said.contains("install ca-certificates, or --cacert FILE, or --insecure"), "{said}");
+    assert_eq!(bare(&format!("{line} -k")).code, 99, "who verifies nothing needs none");
+    assert_eq!(bare(&line.replace("wss", "ws")).code, 99);
+}
+
+#[test]
+fn a_server_tells_its_hand_shakes_and_what_it_refused() {
+    let authority = Authority::new();
+    let file = authority.file("serve.json", "");
+    let server = serve(&format!("--tls-self-signed --json {}", file.display()));
+    let line = format!("wss://{}/ -c 20 -d 300ms", server.address);
+    assert_eq!(run(&format!("{line} -k")).report().code, 0);
+    // One that does not trust it says so by an alert; one in plain text is no TLS at all.
+    assert_eq!(run(&line).report().code, 99);
+    assert_eq!(run(&line.replace("wss", "ws")).report().code, 99);
+    let document = server.stop(&file);
+    assert_eq!(document["tls"]["handshakes_full"], 20, "{document}");
+    assert_eq!(document["failures"]["tls-alert"], 20, "{document}");
+    assert_eq!(document["failures"]["protocol-mismatch"], 20, "{document}");
+    assert_eq!((&document["failed"], &document["compressed"]), (&40.into(), &0.into()));
+}
+
 /// RFC 8446 §6.1: only a close_notify says that all was said.
 #[test]
 fn an_end_with_notice_and_one_without() {
