@@ -3,6 +3,7 @@
 pub(crate) mod draft;
 mod precedence;
 pub(crate) mod refusal;
+pub(crate) mod repro;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod source;
@@ -47,6 +48,8 @@ pub(crate) enum Verb {
     Run(Box<run::RunArgs>),
     /// Reference server (echo, sink, push) with fault injection
     Serve(Box<serve::ServeArgs>),
+    /// Reproduce a known failure on demand (no NAME: list them)
+    Repro(Box<repro::ReproArgs>),
 }
 
 /// Options of every verb.

@@ -8,6 +8,7 @@ pub(crate) mod ndjson;
 pub(crate) mod number;
 pub(crate) mod out;
 pub(crate) mod plain;
+pub(crate) mod repro;
 pub(crate) mod secret;
 pub(crate) mod serving;
 pub(crate) mod summary;

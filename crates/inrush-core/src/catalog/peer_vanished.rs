@@ -74,7 +74,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
 }
 
 /// ICMP that came meanwhile replaces ETIMEDOUT in the end (FAILURES 11e).
-fn kernel_gave_up(row: &Row) -> bool {
+pub(super) fn kernel_gave_up(row: &Row) -> bool {
     matches!(
         seen::errno(row),
         Some(Errno::ETIMEDOUT | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EHOSTDOWN)

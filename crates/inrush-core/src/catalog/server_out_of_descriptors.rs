@@ -6,7 +6,7 @@ use super::{Cause, Scenario, seen};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
-use crate::failure::{Class, Outcome, Peer};
+use crate::failure::{Class, Op, Outcome, Peer};
 use crate::tally::Row;
 use alloc::format;
 
@@ -32,6 +32,25 @@ pub(super) static CAUSE: Cause = Cause {
 };
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let told = pool.take(|row| {
+        let emfile = seen::errno(row) == Some(Errno::EMFILE);
+        row.key.signature.op == Op::Accept && emfile
+    });
+    let told = told.map(|claim| {
+        let pid = words::server_pid(case.facts);
+        claim
+            .sure(Confidence::Proven)
+            .says("accept4() itself said so: EMFILE is about the process that calls it")
+            .root_remedy(
+                "server-host",
+                "raise the limit of the running process now",
+                format!("prlimit --pid {pid} --nofile=65536:65536"),
+            )
+    });
+    Claim::join(told, of_the_queue(case, pool))
+}
+
+fn of_the_queue(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let server = seen::full_server(case.facts)?;
     let pid = server.pid;
     let died = case.facts.after(&Source::ServerAlive(pid)) == Some(0);
