@@ -32,8 +32,14 @@ pub(super) static CAUSE: Cause = Cause {
     recognise,
 };
 
-/// How many connection attempts the listener itself dropped; `None` when none are known.
+/// How many connection attempts the listener itself dropped; `None` when none are known. What a
+/// filter on its socket dropped is counted there, too: the counters of the namespace then stood
+/// still.
 pub(super) fn drops(case: &Case<'_>, address: SocketAddr) -> Option<u64> {
+    let still = |name| case.facts.counter("TcpExt", name) == Some(0);
+    if still("ListenDrops") && still("ListenOverflows") {
+        return None;
+    }
     case.facts.rise(&Source::ListenerDrops(address)).filter(|rise| *rise > 0)
 }
 

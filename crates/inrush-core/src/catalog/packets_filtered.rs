@@ -45,18 +45,14 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             let rise = case.facts.rise(&resent).unwrap_or(0);
             format!("SYNs were sent again {} times", count(rise))
         });
-    if let Some(address) = address {
+    let dropped = |address| case.facts.rise(&Source::ListenerDrops(address));
+    if let Some(address) = address.filter(|address| dropped(*address) == Some(0)) {
         claim = claim.cites(case.facts, &Source::ListenerDrops(address), |_| {
             let drops = case.facts.rise(&Source::ListenerDrops(address)).unwrap_or(0);
             format!("the listener on {address} dropped {drops}: it never saw these SYNs")
         });
     }
-    let full = case.facts.after(&Source::Conntrack).zip(case.facts.after(&Source::ConntrackLimit));
-    if full.is_some_and(|(entries, limit)| entries >= limit) {
-        claim = claim.or(&["conntrack-full"]).cites(case.facts, &Source::Conntrack, |entries| {
-            format!("the connection-tracking table is full: {} entries", count(entries))
-        });
-    } else if !everything {
+    if !everything {
         claim = claim.or(&["accept-queue-overflow"]).decided_by(words::queue_command(address));
     }
     let (ip, port) = (words::ip(address), words::port(address));

@@ -212,7 +212,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "A server answers the upgrade and then reads a byte now and then",
         (
             "--fault slow-read",
-            "ws://ADDRESS -c 5 -r max -d 1500ms -m 50/s -s 64KiB --reply-timeout 1s",
+            "ws://ADDRESS -c 5 -r max -d 2500ms -m 50/s -s 64KiB --reply-timeout 1s",
         ),
     ),
     fenced(
@@ -248,7 +248,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
             alone: true,
         }),
     },
-    plain(
+    fenced(
         "peer-vanished",
         "peer-vanished",
         C::IoTimeout,

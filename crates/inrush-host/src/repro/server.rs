@@ -14,7 +14,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
-    say: ChildStdin,
+    /// Closed, it ends.
+    say: Option<ChildStdin>,
     hear: BufReader<ChildStdout>,
     /// Where it listens, once it does.
     pub(super) address: Option<SocketAddr>,
@@ -28,7 +29,7 @@ impl Server {
         command.args(["worker", "--side", name, "--parent"]).arg(std::process::id().to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().map_err(|error| code(&error))?;
-        let say = child.stdin.take().expect("it is piped");
+        let say = child.stdin.take();
         let hear = BufReader::new(child.stdout.take().expect("it is piped"));
         Ok(Self { child, say, hear, address: None })
     }
@@ -40,7 +41,8 @@ impl Server {
 
     /// Has it make this call.
     pub(super) fn carry_out(&mut self, number: usize, turn: &Turn) -> Came {
-        let told = writeln!(self.say, "{number}").and_then(|()| self.say.flush());
+        let Some(say) = &mut self.say else { return Came::Unable(Errno::EPIPE) };
+        let told = writeln!(say, "{number}").and_then(|()| say.flush());
         let mut line = String::new();
         let heard = told.and_then(|()| self.hear.read_line(&mut line));
         if turn.call == Call::Die {
@@ -59,8 +61,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may be over; then there is nothing to kill.
-        let _ = self.child.kill();
+        // It ends when nobody can ask any more; killing it may be forbidden to whom we are now.
+        self.say = None;
         let _ = self.child.wait();
     }
 }

@@ -75,6 +75,8 @@ pub fn limit_threads(more: u64) -> Result<(), Errno> {
         if unsafe { libc::setresuid(NOBODY, NOBODY, NOBODY) } != 0 {
             return Err(code(&std::io::Error::last_os_error()));
         }
+        // The kernel forgets it when rights change (prctl(2)).
+        super::limits::set_pdeathsig();
     }
     let limit = getrlimit(Resource::Nproc);
     let soft = limit.maximum.map_or(more, |hard| hard.min(more));
