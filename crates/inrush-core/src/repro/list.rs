@@ -1,9 +1,9 @@
 //! The list of scenarios (CATALOGUE part 3): name, cause, class, what happens, how.
 
+use super::script::Turn;
 use super::scripts as s;
 use super::{How, Needs, Scenario, Storm};
 use crate::failure::Class as C;
-use super::script::Turn;
 
 /// A script that runs anywhere.
 const fn plain(
@@ -136,10 +136,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "server-handshake-deadline",
         C::EofUnexpected,
         "A server closes each connection whose upgrade it has not answered within a second",
-        (
-            "--fault stall-upgrade --fault close-after:1s",
-            "ws://ADDRESS -c 50 -r 500/s -d 300ms",
-        ),
+        ("--fault stall-upgrade --fault close-after:1s", "ws://ADDRESS -c 50 -r 500/s -d 300ms"),
     ),
     plain(
         "connection-refused",
@@ -160,10 +157,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "two-writers-on-one-connection",
         C::WsProtocolError,
         "A server's second writer puts a frame into the middle of the first one's",
-        (
-            "--fault interleave-frames@every:20",
-            "ws://ADDRESS -c 20 -r max -d 700ms -m 10/s",
-        ),
+        ("--fault interleave-frames@every:20", "ws://ADDRESS -c 20 -r max -d 700ms -m 10/s"),
     ),
     lone(
         "accept-queue-overflow",
@@ -190,20 +184,14 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "server-not-accepting",
         C::WsHandshakeTimeout,
         "A server listens and never calls accept4()",
-        (
-            "--fault stall-accept",
-            "ws://ADDRESS -c 20 -r max -d 200ms --handshake-timeout 500ms",
-        ),
+        ("--fault stall-accept", "ws://ADDRESS -c 20 -r max -d 200ms --handshake-timeout 500ms"),
     ),
     storm(
         "server-not-answering",
         "server-not-answering",
         C::WsHandshakeTimeout,
         "A server accepts, reads the upgrade and never answers",
-        (
-            "--fault stall-upgrade",
-            "ws://ADDRESS -c 20 -r max -d 200ms --handshake-timeout 500ms",
-        ),
+        ("--fault stall-upgrade", "ws://ADDRESS -c 20 -r max -d 200ms --handshake-timeout 500ms"),
     ),
     storm(
         "server-not-reading",
@@ -309,10 +297,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "message-over-limit",
         C::WsCloseError,
         "A message over the server's read limit is answered with Close 1009",
-        (
-            "--fault message-limit:1000",
-            "ws://ADDRESS -c 20 -r max -d 700ms -m 5/s -s 2KiB",
-        ),
+        ("--fault message-limit:1000", "ws://ADDRESS -c 20 -r max -d 700ms -m 5/s -s 2KiB"),
     ),
     storm(
         "close-1013",
@@ -400,10 +385,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "generator-overloaded",
         C::IoTimeout,
         "More messages than one loop of this host can send: they leave late, and replies with them",
-        (
-            "",
-            "ws://ADDRESS -t 1 -c 500 -r max -m 1k/s -s 4KiB -d 500ms --reply-timeout 200ms",
-        ),
+        ("", "ws://ADDRESS -t 1 -c 500 -r max -m 1k/s -s 4KiB -d 500ms --reply-timeout 200ms"),
     ),
     storm(
         "proxy-upstream-failed",

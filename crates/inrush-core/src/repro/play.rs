@@ -96,7 +96,8 @@ pub fn play(script: &[Turn], machine: &mut impl Machine) -> Played {
 impl Played {
     /// Whether each call of the script was made and came out as it says.
     pub fn as_written(&self, script: &[Turn]) -> bool {
-        self.steps.len() == script.len() && self.steps.iter().all(|step| step.came == step.turn.came)
+        self.steps.len() == script.len()
+            && self.steps.iter().all(|step| step.came == step.turn.came)
     }
 }
 

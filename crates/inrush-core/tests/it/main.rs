@@ -19,6 +19,7 @@ mod handshakes;
 mod merging;
 mod mirroring;
 mod pacing;
+mod repro;
 mod wheel_model;
 mod world;
 

@@ -155,9 +155,7 @@ impl Machine for Stage {
         look.local = socket::local_addr(fd);
         let ends = look.local.zip(self.server.address);
         look.peer = match (&mut self.diag, ends) {
-            (Some(diag), Some((local, server))) => {
-                diag.peer(local, server).unwrap_or(Peer::Unseen)
-            }
+            (Some(diag), Some((local, server))) => diag.peer(local, server).unwrap_or(Peer::Unseen),
             _ => Peer::Unseen,
         };
         Some(look)

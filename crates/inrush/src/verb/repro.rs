@@ -114,8 +114,9 @@ fn one(scenario: &'static Scenario, args: &ReproArgs) -> Outcome {
     command.args(["--host-changes", if args.allow_host_changes { "yes" } else { "no" }]);
     command.stdin(Stdio::null()).stderr(Stdio::inherit());
     match command.output() {
-        Ok(output) => serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| lost(format!("its process ended without a word: {}", output.status))),
+        Ok(output) => serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+            lost(format!("its process ended without a word: {}", output.status))
+        }),
         Err(error) => lost(format!("its process did not start: {error}")),
     }
 }

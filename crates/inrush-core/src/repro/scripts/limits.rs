@@ -61,8 +61,7 @@ pub(crate) const NO_PORTS: &[Turn] = &[
 ];
 
 /// Row 17.
-pub(crate) const NO_THREADS: &[Turn] =
-    &[Turn::client(Call::Threads(4_096), errno(Errno::EAGAIN))];
+pub(crate) const NO_THREADS: &[Turn] = &[Turn::client(Call::Threads(4_096), errno(Errno::EAGAIN))];
 
 /// Row 10c: without cookies, half-open connections fill the queue; whoever comes next is dropped.
 /// The SYN-ACKs of the first ones are lost, so that their hand-shakes stay half done.
@@ -77,4 +76,3 @@ pub(crate) const SYN_QUEUE: &[Turn] = &[
     Turn::client(Call::BeginConnect, OK).on(1),
     Turn::client(Call::Connect(1_300), Came::TimedOut).on(2),
 ];
-

@@ -60,10 +60,7 @@ impl Outcome {
         Self {
             name: scenario.name.into(),
             cause: scenario.cause.into(),
-            expected: Expected {
-                cause: scenario.cause.into(),
-                class: scenario.class.id().into(),
-            },
+            expected: Expected { cause: scenario.cause.into(), class: scenario.class.id().into() },
             seen: None,
             steps: Vec::new(),
             passed: false,

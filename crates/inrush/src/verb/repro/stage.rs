@@ -73,7 +73,10 @@ fn scripted(scenario: &Scenario, script: &[Turn]) -> Outcome {
     let shown = match show(scenario.name, script) {
         Ok(shown) => shown,
         Err(errno) => {
-            return Outcome::lost(scenario, format!("no process for its server: {}", errno.symbol()));
+            return Outcome::lost(
+                scenario,
+                format!("no process for its server: {}", errno.symbol()),
+            );
         }
     };
     let mut outcome = Outcome::of(scenario);
