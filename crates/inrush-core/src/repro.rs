@@ -50,6 +50,8 @@ pub enum How {
     Storm(Storm),
     /// A load into a full connection-tracking table.
     FullTable(Storm),
+    /// Not on demand, and why.
+    Missing(&'static str),
 }
 
 /// `inrush serve` and `inrush run`, as they are typed: words separated by spaces. ADDRESS is where

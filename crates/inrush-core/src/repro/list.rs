@@ -50,6 +50,10 @@ const fn lone(
     Scenario { name, cause, class, says, needs: Needs::Nothing, how }
 }
 
+/// Measured: on two cores the load was busy 40 to 60 % of its time, whatever was asked of it.
+const OUTRUN: &str = "our own server is busy before our load is: it needs a host whose every core \
+    is taken by something else";
+
 pub(super) static SCENARIOS: &[Scenario] = &[
     plain(
         "accept-too-many-open-files",
@@ -380,13 +384,14 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         "What lies between answers with RST; the server never sent it and still has the connection",
         s::MIDDLEBOX_RESET,
     ),
-    lone(
-        "generator-overloaded",
-        "generator-overloaded",
-        C::IoTimeout,
-        "More messages than one loop of this host can send: they leave late, and replies with them",
-        ("", "ws://ADDRESS -t 1 -c 500 -r max -m 1k/s -s 4KiB -d 500ms --reply-timeout 200ms"),
-    ),
+    Scenario {
+        name: "generator-overloaded",
+        cause: "generator-overloaded",
+        class: C::IoTimeout,
+        says: "More messages than the loops of this host can send: they leave late, and replies too",
+        needs: Needs::Nothing,
+        how: How::Missing(OUTRUN),
+    },
     storm(
         "proxy-upstream-failed",
         "proxy-upstream-failed",

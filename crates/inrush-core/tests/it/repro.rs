@@ -10,7 +10,7 @@ use sides::Sides;
 fn scripts() -> impl Iterator<Item = (&'static inrush_core::repro::Scenario, &'static [Turn])> {
     all().iter().filter_map(|scenario| match scenario.how {
         How::Script(script) => Some((scenario, script)),
-        How::Storm(_) | How::FullTable(_) => None,
+        How::Storm(_) | How::FullTable(_) | How::Missing(_) => None,
     })
 }
 

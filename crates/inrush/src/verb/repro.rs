@@ -14,15 +14,20 @@ use crate::show::error::Problem;
 use crate::show::{out, repro as show};
 use crate::verb::run::outputs::Output;
 use inrush_core::repro::{How, Scenario};
+use inrush_host::sys::limits;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
 pub(crate) use outcome::{Outcome, Seen};
 pub(crate) use stage::run as stage;
 
 /// Scenarios at once: they mostly wait.
 const AT_ONCE: usize = 4;
+/// None takes so long.
+const AT_MOST: Duration = Duration::from_secs(30);
 
 /// Lists, or runs what was chosen.
 pub(crate) fn run(args: &ReproArgs, global: &Global) -> Result<u8, Problem> {
@@ -77,7 +82,7 @@ fn all(
 ) -> Vec<Outcome> {
     let alone = |scenario: &Scenario| match scenario.how {
         How::Storm(storm) | How::FullTable(storm) => storm.alone,
-        How::Script(_) => false,
+        How::Script(_) | How::Missing(_) => false,
     };
     let (lone, shared): (Vec<_>, Vec<_>) =
         chosen.iter().enumerate().partition(|(_, scenario)| alone(scenario));
@@ -112,11 +117,25 @@ fn one(scenario: &'static Scenario, args: &ReproArgs) -> Outcome {
     command.arg(std::process::id().to_string());
     command.args(["--keep", if args.keep { "yes" } else { "no" }]);
     command.args(["--host-changes", if args.allow_host_changes { "yes" } else { "no" }]);
-    command.stdin(Stdio::null()).stderr(Stdio::inherit());
-    match command.output() {
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return lost(format!("its process did not start: {error}")),
+    };
+    // One that hangs must not take the others with it.
+    let (pid, (say, over)) = (child.id(), channel::<()>());
+    let guard = std::thread::spawn(move || {
+        if over.recv_timeout(AT_MOST) == Err(RecvTimeoutError::Timeout) {
+            limits::kill(pid);
+        }
+    });
+    let output = child.wait_with_output();
+    drop(say);
+    let _ = guard.join();
+    match output {
         Ok(output) => serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
             lost(format!("its process ended without a word: {}", output.status))
         }),
-        Err(error) => lost(format!("its process did not start: {error}")),
+        Err(error) => lost(format!("its process could not be read: {error}")),
     }
 }

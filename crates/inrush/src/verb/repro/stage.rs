@@ -66,6 +66,7 @@ fn of(scenario: &'static Scenario, wish: Wish) -> Outcome {
         How::Script(script) => scripted(scenario, script),
         How::Storm(storm) => storm::run(scenario, storm, wish),
         How::FullTable(storm) => table::run(scenario, storm, wish),
+        How::Missing(why) => Outcome::skipped(scenario, why.into()),
     }
 }
 
