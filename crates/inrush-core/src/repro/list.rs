@@ -236,7 +236,7 @@ pub(super) static SCENARIOS: &[Scenario] = &[
         needs: Needs::HostChange,
         how: How::FullTable(Storm {
             serve: "",
-            run: "tcp://ADDRESS -c 40 -r max -d 300ms --connect-timeout 1500ms",
+            run: "tcp://ADDRESS -r max -d 300ms --connect-timeout 1500ms",
             alone: true,
         }),
     },

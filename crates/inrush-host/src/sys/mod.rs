@@ -4,6 +4,7 @@
 //! above this folder stays as it is.
 
 pub mod clock; // monotonic time, CPU time, timer slack
+pub mod conntrack; // the table of tracked connections
 pub mod inherited; // descriptors our parent left open
 pub mod limits; // descriptors, cores, life and death of processes
 pub mod namespace; // a network of this process alone

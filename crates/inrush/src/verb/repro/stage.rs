@@ -27,7 +27,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Option<u8> {
     let value = |flag: &str| {
         rest.chunks(2).find_map(|pair| (pair.first() == Some(&flag)).then(|| pair.get(1)).flatten())
     };
-    limits::die_with_parent(value("--parent")?.parse().ok()?);
+    let parent = value("--parent")?.parse().ok()?;
+    if *kind != "--table" {
+        // What puts a value back must outlive whoever asked for it.
+        limits::die_with_parent(parent);
+    }
     match (*kind, scenario.how) {
         ("--side", How::Script(script)) => {
             serve_side(script);
@@ -52,9 +56,12 @@ fn of(scenario: &'static Scenario, wish: Wish) -> Outcome {
         let reason = "it changes net.netfilter.nf_conntrack_max of this host for a moment";
         return Outcome::skipped(scenario, format!("{reason}: --allow-host-changes"));
     }
+    if let How::FullTable(storm) = scenario.how {
+        return table::run(scenario, storm, wish);
+    }
     // A server that is left behind must be reachable from outside.
     let network = if wish.keep { Err(Errno::EPERM) } else { own_network() };
-    if let (Needs::Namespace | Needs::HostChange, Err(errno)) = (scenario.needs, network) {
+    if let (Needs::Namespace, Err(errno)) = (scenario.needs, network) {
         let reason = format!(
             "no network namespace of its own: {} ({}); it needs root or user namespaces",
             errno.meaning(),
@@ -65,7 +72,7 @@ fn of(scenario: &'static Scenario, wish: Wish) -> Outcome {
     match scenario.how {
         How::Script(script) => scripted(scenario, script),
         How::Storm(storm) => storm::run(scenario, storm, wish),
-        How::FullTable(storm) => table::run(scenario, storm, wish),
+        How::FullTable(storm) => storm::run(scenario, storm, wish),
         How::Missing(why) => Outcome::skipped(scenario, why.into()),
     }
 }

@@ -24,8 +24,13 @@ struct Server {
 
 /// Runs it.
 pub(super) fn run(scenario: &Scenario, storm: Storm, wish: Wish) -> Outcome {
+    run_line(scenario, storm.serve, storm.run, wish)
+}
+
+/// Runs these two command lines.
+pub(super) fn run_line(scenario: &Scenario, serve: &str, run: &str, wish: Wish) -> Outcome {
     let begun = Instant::now();
-    let server = match Server::start(storm.serve, wish.keep) {
+    let server = match Server::start(serve, wish.keep) {
         Ok(server) => server,
         Err(why) => return Outcome::lost(scenario, format!("inrush serve: {why}")),
     };
@@ -39,10 +44,9 @@ pub(super) fn run(scenario: &Scenario, storm: Storm, wish: Wish) -> Outcome {
         expected: None,
     };
     let listens = format!("listens on {}", server.address);
-    let serve = format!("inrush serve 127.0.0.1:0 {}", storm.serve);
+    let serve = format!("inrush serve 127.0.0.1:0 {serve}");
     outcome.steps.push(step("server", serve.trim_end().to_owned(), listens));
-    let line = storm
-        .run
+    let line = run
         .replace("ADDRESS", &server.address.to_string())
         .replace("PID", &server.child.id().to_string());
     let offset = begun.elapsed().as_secs_f64();
