@@ -21,7 +21,7 @@ fn help_is_as_stored_and_fits() {
     let mut command = crate::cli::command().term_width(96);
     command.build();
     golden("help.txt", &command.render_help().to_string());
-    for verb in ["run", "serve"] {
+    for verb in ["run", "serve", "repro"] {
         let long = command.find_subcommand_mut(verb).unwrap().render_long_help();
         let mut page = crate::cli::without_env(crate::cli::command()).term_width(96);
         page.build();
@@ -50,6 +50,7 @@ fn words(line: &str) -> Vec<OsString> {
 fn assert_works(line: &str) {
     let done = match parse(words(line)) {
         Ok(Cli { verb: Verb::Run(run), .. }) => run.resolve_free().map(drop),
+        Ok(Cli { verb: Verb::Repro(args), .. }) => args.chosen().map(drop),
         Ok(Cli { verb: Verb::Serve(serve), .. }) => serve.resolve().map(drop),
         Err(CliError::Shown { exit_code: 0, .. }) => Ok(()),
         Err(error) => Err(error),
@@ -59,7 +60,7 @@ fn assert_works(line: &str) {
 
 #[test]
 fn every_example_of_the_help_parses() {
-    for verb in ["run", "serve"] {
+    for verb in ["run", "serve", "repro"] {
         let mut command = crate::cli::command();
         command.build();
         let help = command.find_subcommand_mut(verb).unwrap().render_long_help().to_string();

@@ -116,3 +116,42 @@ fn a_server_is_kept_when_that_is_asked_for() {
         .expect("it runs");
     assert!(answers, "{note}");
 }
+
+const TABLE: &str = "/proc/sys/net/netfilter/nf_conntrack_max";
+
+fn table() -> Option<u64> {
+    std::fs::read_to_string(TABLE).ok()?.trim().parse().ok()
+}
+
+/// Waits until it is so.
+fn until(what: &str, so: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + Duration::from_secs(10);
+    while !so() {
+        assert!(std::time::Instant::now() < limit, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The size of the table is the host's: it is put back by a process that outlives a SIGKILL.
+#[test]
+fn the_hosts_table_has_its_size_again_whatever_happens() {
+    let _alone = alone();
+    let Some(before) = table() else {
+        eprintln!("SKIPPED: this kernel tracks no connections");
+        return;
+    };
+    let line = "repro conntrack-full --allow-host-changes --json -";
+    let finished = Inrush::new(line).finish();
+    let scenario = finished.json()["scenarios"][0].clone();
+    assert_eq!(table(), Some(before), "{scenario:#}");
+    if let Some(reason) = scenario["skipped_reason"].as_str() {
+        assert_eq!(finished.code, 3);
+        eprintln!("SKIPPED: {reason}");
+        return;
+    }
+    assert_eq!((finished.code, &scenario["passed"]), (0, &Value::Bool(true)), "{scenario:#}");
+    let running = Inrush::new(line).start();
+    until("it is lowered", || table() != Some(before));
+    drop(running);
+    until("it is put back", || table() == Some(before));
+}
