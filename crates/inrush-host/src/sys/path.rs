@@ -8,6 +8,8 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
+/// BPF_RET | BPF_K (include/uapi/linux/filter.h).
+const BPF_RETURN: u16 = 6;
 const SYN: u8 = 2;
 const RST_ACK: u8 = 0x14;
 const IP_HEADER: usize = 20;
@@ -15,9 +17,8 @@ const TCP_HEADER: usize = 20;
 
 /// From here on this socket's kernel throws away each packet for it, as a filter on the way does.
 pub fn cut_off(fd: impl AsFd) -> Result<(), Errno> {
-    // BPF_RET | BPF_K with 0: keep nothing of it (linux/filter.h).
-    let mut nothing =
-        libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
+    // With 0: keep nothing of it.
+    let mut nothing = libc::sock_filter { code: BPF_RETURN, jt: 0, jf: 0, k: 0 };
     let program = libc::sock_fprog { len: 1, filter: &raw mut nothing };
     set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
 }
