@@ -37,7 +37,10 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
          (sock_diag)"
     ));
     let claim = match quiet {
-        Some(ms @ 1..) => claim.says(format!("the last ACK came up to {} ms before", count(ms.into()))),
+        Some(ms @ 1..) => {
+            let ms = count(ms.into());
+            claim.says(format!("the last ACK came up to {ms} ms before"))
+        }
         _ => claim,
     };
     let port = words::port(seen::first_address(case, &claim.rows));

@@ -19,7 +19,8 @@ Faults (SELECT: RATIO, every:N, first:N, after:N; default all), e.g. rst-after-a
   duplicate-reply, corrupt-reply, interleave-frames (a frame inside another, as two writers make
   them; WebSockets only), pause:TIME/TIME, slow-accept:RATE, close-mid-write, rst-mid-write,
   stall-accept, stall-tls, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame, bad-opcode,
-  refuse-tls, message-limit:BYTES, close-code:N, slow-read, die-after:COUNT|TIME (1m is a minute, 1M a million), fd-limit:COUNT
+  refuse-tls, message-limit:BYTES, close-code:N, slow-read, die-after:COUNT|TIME (1m is a
+  minute, 1M a million), fd-limit:COUNT
 
 Examples:
   # every hundredth WebSocket is never answered
