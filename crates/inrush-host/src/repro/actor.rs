@@ -253,7 +253,8 @@ fn threads(most: u32) -> Came {
         }
     }
     join(ends);
-    Came::Done
+    // The limit does not hold for this user.
+    Came::Unable(Errno::EPERM)
 }
 
 fn join(threads: Vec<(std::sync::mpsc::Sender<()>, std::thread::JoinHandle<bool>)>) {
