@@ -1,0 +1,3 @@
+//! Texts of many runtimes and what they say.
+
+mod corpus;
