@@ -177,7 +177,8 @@ fn class(text: &Text, said: &mut Said, around: &Around) -> Option<Class> {
     let outcome = said.outcome?;
     let resetting = matches!(
         outcome,
-        Outcome::Eof { .. } | Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE | Errno::ECONNABORTED)
+        Outcome::Eof { .. }
+            | Outcome::Errno(Errno::ECONNRESET | Errno::EPIPE | Errno::ECONNABORTED)
     );
     match outcome {
         Outcome::Errno(Errno::EAGAIN) if around.spawn => {

@@ -37,8 +37,12 @@ pub(super) fn printed(class: Class, place: &Place<'_>) -> Printed {
         C::BlockedByPolicy if phase == Some(Phase::Bind) => Printed::Local,
         C::BlockedByPolicy => met(phase, op, Printed::Connect),
         C::ConntrackFull | C::NeighbourTableFull => Printed::Connect,
-        C::ResetOnRead | C::EofUnexpected | C::WsCloseAbnormal | C::KeepaliveTimeout
-        | C::WsProtocolError | C::ConnectedNotServed => met(phase, None, Printed::Read),
+        C::ResetOnRead
+        | C::EofUnexpected
+        | C::WsCloseAbnormal
+        | C::KeepaliveTimeout
+        | C::WsProtocolError
+        | C::ConnectedNotServed => met(phase, None, Printed::Read),
         C::IoTimeout | C::MessageTooBig => met(phase, op, Printed::Read),
         C::ResetOnWrite | C::BrokenPipe => met(phase, None, Printed::Write),
         C::EofCleanClose | C::WsCloseNormal | C::WsCloseNoStatus | C::WsCloseError => {
@@ -53,10 +57,14 @@ pub(super) fn printed(class: Class, place: &Place<'_>) -> Printed {
         },
         C::WsHandshakeTimeout | C::WsBadHandshake | C::WsHandshakeMalformed => Printed::Upgrade,
         C::AcceptQueueOverflow | C::ServerConnLimit => Printed::Accept,
-        C::AddressInUse | C::AddressNotLocal | C::LocalUseAfterClose | C::ConcurrentMisuse
-        | C::ThreadLimit | C::TcpMemory | C::BrowserLimit | C::NotAConnectionFailure => {
-            Printed::Local
-        }
+        C::AddressInUse
+        | C::AddressNotLocal
+        | C::LocalUseAfterClose
+        | C::ConcurrentMisuse
+        | C::ThreadLimit
+        | C::TcpMemory
+        | C::BrowserLimit
+        | C::NotAConnectionFailure => Printed::Local,
     }
 }
 
@@ -102,16 +110,30 @@ pub(super) fn side(class: Class, place: &Place<'_>) -> Side {
             Side::Either
         }
         C::ConnectionAborted | C::NeighbourTableFull | C::TcpMemory => Side::Either,
-        C::DnsFailureFdExhausted | C::EphemeralPortsExhausted | C::NoBufferSpace
+        C::DnsFailureFdExhausted
+        | C::EphemeralPortsExhausted
+        | C::NoBufferSpace
         | C::BrowserLimit => Side::Client,
         C::BlockedByPolicy if place.said.phase == Some(Phase::Bind) => Side::Server,
         C::BlockedByPolicy => Side::Client,
-        C::Refused | C::ResetOnConnect | C::AddressInUse | C::AddressNotLocal
-        | C::AcceptQueueOverflow | C::ServerConnLimit | C::ProxyUpstreamFailure
-        | C::ConnectedNotServed | C::TlsHandshakeTimeout | C::WsHandshakeTimeout => Side::Server,
+        C::Refused
+        | C::ResetOnConnect
+        | C::AddressInUse
+        | C::AddressNotLocal
+        | C::AcceptQueueOverflow
+        | C::ServerConnLimit
+        | C::ProxyUpstreamFailure
+        | C::ConnectedNotServed
+        | C::TlsHandshakeTimeout
+        | C::WsHandshakeTimeout => Side::Server,
         C::ConnectTimeout | C::Unreachable | C::ConntrackFull => Side::Network,
-        C::ResetOnRead | C::ResetOnWrite | C::BrokenPipe | C::EofUnexpected | C::IoTimeout
-        | C::TlsHandshakeEof | C::WsHandshakeMalformed => other,
+        C::ResetOnRead
+        | C::ResetOnWrite
+        | C::BrokenPipe
+        | C::EofUnexpected
+        | C::IoTimeout
+        | C::TlsHandshakeEof
+        | C::WsHandshakeMalformed => other,
         C::LocalUseAfterClose | C::ConcurrentMisuse => match place.said.runtime {
             Some(super::Runtime::Go) | None => Side::Either,
             _ => Side::Client,

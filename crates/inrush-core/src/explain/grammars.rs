@@ -73,9 +73,7 @@ mod prelude {
     pub(super) use crate::explain::said::{Printed, Side};
     pub(super) use crate::explain::spot::Clue;
     pub(super) use crate::explain::text::Text;
-    pub(super) use crate::failure::{
-        CertificateFault, Class, Op, Phase, ProtocolError, TlsError,
-    };
+    pub(super) use crate::failure::{CertificateFault, Class, Op, Phase, ProtocolError, TlsError};
     pub(super) use alloc::format;
     pub(super) use alloc::string::String;
     pub(super) use alloc::vec::Vec;

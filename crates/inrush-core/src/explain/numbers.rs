@@ -134,8 +134,7 @@ pub(super) fn spotted(lower: &str) -> impl Iterator<Item = (usize, u32)> {
 fn is_called_so(before: &str, value: u32) -> bool {
     let before = &before[before.floor_char_boundary(before.len().saturating_sub(40))..];
     let lax = before.ends_with(['(', '[', '#', ' ', ':', '=']);
-    let before =
-        before.trim_end_matches([' ', ':', '=', '[', '(', '#', '"', '\'', '-', '<', '\\']);
+    let before = before.trim_end_matches([' ', ':', '=', '[', '(', '#', '"', '\'', '-', '<', '\\']);
     let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
     if ends(&["errno", "os error", "oserror", "os_error", "syserr", "strerror", "osstatus"]) {
         return true;

@@ -48,12 +48,8 @@ fn bare(text: &str) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\u{1b}' => match chars.next() {
-                Some('[') => {
-                    while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {}
-                }
-                Some(']') => {
-                    while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {}
-                }
+                Some('[') => while chars.next().is_some_and(|c| !('@'..='~').contains(&c)) {},
+                Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
                 _ => {}
             },
             '\r' if chars.peek() == Some(&'\n') => {}

@@ -150,7 +150,10 @@ pub(in super::super) static ENGLISH: &[Phrase] = &[
     is("hostname nor servname provided", Class::DnsFailure),
     is("no such host is known", Class::DnsFailure),
     is("this is usually a temporary error during hostname resolution", Class::DnsFailure),
-    is("the requested name is valid, but no data of the requested type was found", Class::DnsFailure),
+    is(
+        "the requested name is valid, but no data of the requested type was found",
+        Class::DnsFailure,
+    ),
     is("a non-recoverable error occurred during a database lookup", Class::DnsFailure),
     is("host name lookup failure", Class::DnsFailure),
     is("unknown host", Class::DnsFailure),

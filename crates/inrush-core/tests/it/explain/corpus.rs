@@ -68,7 +68,8 @@ fn score(corpus: &str) -> Score {
 
 #[test]
 fn the_corpus_beside_the_repository_is_recognised() {
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/explain_dev.jsonl");
+    let place =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/explain_dev.jsonl");
     let Ok(corpus) = fs::read_to_string(&place) else {
         println!("!! NOT TESTED: {} is not there", place.display());
         return;
