@@ -1,6 +1,7 @@
 //! Arguments to plans: what people type, read and checked. It opens nothing and looks up no name.
 
 pub(crate) mod draft;
+pub(crate) mod explain;
 mod precedence;
 pub(crate) mod refusal;
 pub(crate) mod run;
@@ -47,6 +48,8 @@ pub(crate) enum Verb {
     Run(Box<run::RunArgs>),
     /// Reference server (echo, sink, push) with fault injection
     Serve(Box<serve::ServeArgs>),
+    /// Any program's error text or log: class, causes, remedy
+    Explain(Box<explain::ExplainArgs>),
 }
 
 /// Options of every verb.

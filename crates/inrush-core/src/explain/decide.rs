@@ -35,8 +35,8 @@ pub(super) fn decide(text: &Text, clues: &[Clue], from: Option<Runtime>) -> Opti
     let around = Around::of(text, clues, chosen);
     let mut said = said(&chosen.phrase, &around, runtime);
     said.code = said.code.or_else(|| code(said.outcome));
-    let class = class(text, &mut said, &around)?;
-    let place = defaults::Place { text, phrase: &chosen.phrase, around: &around, said: &said };
+    let class = class(&mut said, &around)?;
+    let place = defaults::Place { text, around: &around, said: &said };
     let printed = chosen.phrase.printed.unwrap_or_else(|| defaults::printed(class, &place));
     let side = chosen.phrase.side.unwrap_or_else(|| defaults::side(class, &place));
     Some(Decided { said, class, printed, side })
@@ -170,7 +170,7 @@ fn code(outcome: Option<Outcome>) -> Option<u16> {
 }
 
 /// The class of what was said, and a signature that agrees with it.
-fn class(text: &Text, said: &mut Said, around: &Around) -> Option<Class> {
+fn class(said: &mut Said, around: &Around) -> Option<Class> {
     if let Some(class) = said.beyond {
         return Some(class);
     }
@@ -214,7 +214,6 @@ fn class(text: &Text, said: &mut Said, around: &Around) -> Option<Class> {
     if said.phase == Some(Phase::Tls) && resetting {
         return Some(Class::TlsHandshakeEof);
     }
-    let _ = text;
     Some(match classify(signature, true, false) {
         Class::ConnectedNotServed => Class::IoTimeout,
         Class::WsCloseError if said.code == Some(1006) => Class::WsCloseAbnormal,

@@ -1,7 +1,6 @@
 //! Printed phase and side of a class where the text does not say more (CATALOGUE part 1).
 
 use super::decide::Around;
-use super::phrase::Phrase;
 use super::said::{Printed, Said, Side};
 use super::text::Text;
 use crate::failure::{Class, Op, Phase};
@@ -9,7 +8,6 @@ use crate::failure::{Class, Op, Phase};
 /// Where a class was met.
 pub(super) struct Place<'a> {
     pub(super) text: &'a Text,
-    pub(super) phrase: &'a Phrase,
     pub(super) around: &'a Around,
     pub(super) said: &'a Said,
 }

@@ -51,6 +51,13 @@ impl Event {
     }
 }
 
+/// How a runtime would print a failure; `None` where its words would not tell the operation, or
+/// where that system has no such error.
+pub fn in_words_of(runtime: Runtime, event: &Event) -> Option<String> {
+    let mut own = all().filter(|grammar| grammar.runtime == Some(runtime));
+    own.find_map(|grammar| grammar.print?(event))
+}
+
 macro_rules! grammars {
     ($($name:ident)*) => {
         $(mod $name;)*

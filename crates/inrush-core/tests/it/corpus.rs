@@ -37,3 +37,8 @@ fn handshakes_of_the_corpus() {
 fn messages_of_the_corpus() {
     replay("dispatch", bodies::dispatch::check);
 }
+
+#[test]
+fn texts_of_the_corpus() {
+    replay("explain", bodies::explain::check);
+}
