@@ -30,13 +30,13 @@ fn log(text: &str) {
     for line in text.lines() {
         // A second look finds nothing more to leave out of what was shown as one group.
         assert!(normal(line).len() <= 3 * line.len(), "{line:?}");
-        for message in joiner.push(line).into_iter() {
+        if let Some(message) = joiner.push(line) {
             assert!(message.len() <= TEXT_BYTES);
             kept += message.len() + 1;
             groups.add(&EXPLAINER, &message, None);
         }
     }
-    for message in joiner.finish() {
+    if let Some(message) = joiner.finish() {
         kept += message.len() + 1;
         groups.add(&EXPLAINER, &message, None);
     }

@@ -27,19 +27,33 @@ pub(super) fn decide(text: &Text, clues: &[Clue], from: Option<Runtime>) -> Opti
     let chosen = clues
         .iter()
         .filter(|clue| clue.phrase.weight >= WEAK || alarmed)
-        .filter(|clue| is_outcome(clue.phrase.tells) && is_of_a_connection(text, clues, clue))
+        .filter(|clue| is_outcome(clue.phrase.tells))
+        .filter(|clue| is_of_a_connection(text, clues, clue))
         .max_by(|one, other| {
             let key = |clue: &Clue| (clue.phrase.weight, core::cmp::Reverse(clue.at));
             key(one).cmp(&key(other))
-        })?;
+        });
+    let Some(chosen) = chosen else { return of_a_file(text, clues, runtime) };
     let around = Around::of(text, clues, chosen);
     let mut said = said(&chosen.phrase, &around, runtime);
     said.code = said.code.or_else(|| code(said.outcome));
-    let class = class(&mut said, &around)?;
+    let class = class(&mut said, &around, chosen.phrase.phase.is_some())?;
     let place = defaults::Place { text, around: &around, said: &said };
     let printed = chosen.phrase.printed.unwrap_or_else(|| defaults::printed(class, &place));
     let side = chosen.phrase.side.unwrap_or_else(|| defaults::side(class, &place));
     Some(Decided { said, class, printed, side })
+}
+
+/// An error number that a file gave.
+fn of_a_file(text: &Text, clues: &[Clue], runtime: Option<Runtime>) -> Option<Decided> {
+    let is_errno = |tells| matches!(tells, Tells::Outcome(Outcome::Errno(_)));
+    let mut errnos = clues.iter().filter(|clue| is_errno(clue.phrase.tells));
+    errnos.any(|clue| Around::of(text, clues, clue).file).then_some(Decided {
+        said: Said { runtime, ..Said::default() },
+        class: Class::NotAConnectionFailure,
+        printed: Printed::Local,
+        side: Side::Either,
+    })
 }
 
 fn is_outcome(tells: Tells) -> bool {
@@ -86,6 +100,9 @@ impl Around {
         let mut best: Option<(u64, (Phase, Op))> = None;
         for clue in clues {
             let Tells::Doing(doing) = clue.phrase.tells else { continue };
+            if clues.iter().any(|words| is_inside(clue, words)) {
+                continue;
+            }
             match doing {
                 Doing::Op(phase, op) => {
                     let key = distance(clue, chosen, here(clue));
@@ -106,6 +123,13 @@ impl Around {
         around.op = best.map(|(_, op)| op);
         around
     }
+}
+
+/// A word of an error's own words ("the connected party") was done by nobody.
+fn is_inside(clue: &Clue, words: &Clue) -> bool {
+    let is_errno = matches!(words.phrase.tells, Tells::Outcome(Outcome::Errno(_)));
+    let longer = words.end - words.at > clue.end - clue.at;
+    is_errno && longer && words.at <= clue.at && clue.end <= words.end && words.end - words.at > 40
 }
 
 /// Before it in its line, after it there, in later lines (frames of a stack), in earlier ones.
@@ -170,7 +194,7 @@ fn code(outcome: Option<Outcome>) -> Option<u16> {
 }
 
 /// The class of what was said, and a signature that agrees with it.
-fn class(said: &mut Said, around: &Around) -> Option<Class> {
+fn class(said: &mut Said, around: &Around, own_phase: bool) -> Option<Class> {
     if let Some(class) = said.beyond {
         return Some(class);
     }
@@ -199,6 +223,11 @@ fn class(said: &mut Said, around: &Around) -> Option<Class> {
             if matches!(said.phase, Some(Phase::Accept | Phase::Bind | Phase::Socket)) {
                 (said.phase, said.op) = (None, None);
             }
+        }
+        // A frame or an answer was read, whatever word stood nearest.
+        Outcome::Protocol(_) => {
+            said.phase = said.phase.filter(|_| own_phase);
+            said.op = Some(Op::Decode);
         }
         Outcome::Eof { .. } => {
             said.op = Some(Op::Read);

@@ -100,6 +100,7 @@ impl Said {
         let (phase, op) = match (self.phase, self.op) {
             (Some(phase), Some(op)) => (phase, op),
             (Some(phase), None) => (phase, op_in(phase, outcome)),
+            (None, Some(Op::Decode)) => usual(outcome),
             (None, Some(op)) => (phase_of(op), op),
             (None, None) => usual(outcome),
         };

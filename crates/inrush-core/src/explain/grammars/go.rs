@@ -23,8 +23,8 @@ static MARKS: &[Phrase] = &[
 
 #[rustfmt::skip]
 static NET: &[Phrase] = &[
-    errno("too many open files", Errno::EMFILE).with(&["listen tcp", "listen udp"]).weighs(41).in_(Phase::Socket).by(Op::Socket),
-    errno("too many open files", Errno::EMFILE).with(&["accept tcp", "accept4:", "accept:", "accept unix"]).weighs(42).in_(Phase::Accept).by(Op::Accept),
+    errno("too many open files", Errno::EMFILE).with(&["listen tcp", "listen udp"]).without(&["in system"]).weighs(41).in_(Phase::Socket).by(Op::Socket),
+    errno("too many open files", Errno::EMFILE).with(&["accept tcp", "accept4:", "accept:", "accept unix"]).without(&["in system"]).weighs(42).in_(Phase::Accept).by(Op::Accept),
     is("no such host", Class::DnsFailure).with(&["lookup "]),
     is("server misbehaving", Class::DnsFailure).with(&["lookup "]),
     is("no suitable address found", Class::DnsFailure),
@@ -41,9 +41,9 @@ static NET: &[Phrase] = &[
     is("use of closed file", Class::LocalUseAfterClose).with(&["tcp", "socket"]).side(Side::Either),
     is("use of closed connection", Class::LocalUseAfterClose).side(Side::Either),
     is("file already closed", Class::LocalUseAfterClose).with(&["tcp", "socket", "conn"]).side(Side::Either),
-    is("net.(*conn)", Class::LocalUseAfterClose).with(&["nil pointer dereference", "sigsegv"]).side(Side::Client),
-    is("net.(*tcpconn)", Class::LocalUseAfterClose).with(&["nil pointer dereference", "sigsegv"]).side(Side::Client),
-    is("gorilla/websocket.(*conn)", Class::LocalUseAfterClose).with(&["nil pointer dereference", "sigsegv"]).side(Side::Client),
+    is("net.(*conn)", Class::LocalUseAfterClose).with(&["nil pointer dereference", "sigsegv"]).side(Side::Client).last(),
+    is("net.(*tcpconn)", Class::LocalUseAfterClose).with(&["nil pointer dereference", "sigsegv"]).side(Side::Client).last(),
+    is("gorilla/websocket.(*conn)", Class::LocalUseAfterClose).with(&["nil pointer dereference", "sigsegv"]).side(Side::Client).last(),
     is("repeated read on failed websocket connection", Class::LocalUseAfterClose).last().side(Side::Either),
     is("read/write on closed pipe", Class::LocalUseAfterClose),
     eof("unexpected eof"),
@@ -163,7 +163,7 @@ static WEBSOCKET: &[Phrase] = &[
     protocol("len > 125 for control", ProtocolError::ControlTooLong),
     protocol("fin not set on control", ProtocolError::ControlFragmented),
     protocol("invalid utf8 payload in close frame", ProtocolError::BadClose),
-    protocol("websocket: bad close code", ProtocolError::BadClose),
+    protocol("websocket: bad close code", ProtocolError::BadClose).weighs(SURE + 3),
     protocol("invalid close payload", ProtocolError::BadClose),
     protocol("websocket: invalid", ProtocolError::Opcode).weighs(WORDS),
     protocol("received header with unexpected rsv bits set", ProtocolError::Reserved),

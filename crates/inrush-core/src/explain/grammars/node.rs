@@ -121,7 +121,7 @@ static WEBSOCKET: &[Phrase] = &[
     protocol("MASK must be clear", ProtocolError::Mask), protocol("MASK must be set", ProtocolError::Mask).side(Side::Client),
     protocol("RSV1 must be clear", ProtocolError::Reserved), protocol("RSV2 and RSV3 must be clear", ProtocolError::Reserved),
     protocol("FIN must be set", ProtocolError::ControlFragmented), protocol("invalid payload length", ProtocolError::ControlTooLong),
-    protocol("invalid opcode", ProtocolError::Opcode), protocol("invalid status code", ProtocolError::BadClose).with(&["websocket"]),
+    protocol("invalid opcode", ProtocolError::Opcode), protocol("invalid status code", ProtocolError::BadClose).weighs(SURE + 3).with(&["websocket"]),
     protocol("WS_ERR_INVALID_OPCODE", ProtocolError::Opcode), protocol("WS_ERR_INVALID_UTF8", ProtocolError::Utf8),
     protocol("WS_ERR_UNEXPECTED_MASK", ProtocolError::Mask), protocol("WS_ERR_EXPECTED_MASK", ProtocolError::Mask).side(Side::Client),
     protocol("WS_ERR_UNEXPECTED_RSV_1", ProtocolError::Reserved), protocol("WS_ERR_UNEXPECTED_RSV_2_3", ProtocolError::Reserved),

@@ -125,6 +125,11 @@ pub(in super::super) static ENGLISH: &[Phrase] = &[
     errno("disallowed because the socket is not connected", Errno::ENOTCONN),
     errno("connection timed out", Errno::ETIMEDOUT),
     errno("operation timed out", Errno::ETIMEDOUT),
+    errno(
+        "a connection attempt failed because the connected party did not properly respond after a \
+         period of time, or established connection failed because connected host has failed to respond",
+        Errno::ETIMEDOUT,
+    ),
     errno("did not properly respond after a period of time", Errno::ETIMEDOUT),
     errno("connected host has failed to respond", Errno::ETIMEDOUT),
     errno("the semaphore timeout period has expired", Errno::ETIMEDOUT),

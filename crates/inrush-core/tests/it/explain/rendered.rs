@@ -87,6 +87,27 @@ proptest! {
     }
 }
 
+/// Each operation, error and system once, so that no combination is left to chance.
+#[test]
+fn every_error_of_every_system_comes_back() {
+    let local = "10.0.0.9:40000".parse().unwrap();
+    let remote = "10.0.0.5:8080".parse().unwrap();
+    let (mut wrong, mut right) = (Vec::new(), 0);
+    for (op, system) in OPS.iter().flat_map(|op| System::ALL.map(|system| (*op, system))) {
+        for errno in numbers::known().filter(|errno| can_give(op, *errno)) {
+            let event = Event { op, errno, system, local, remote };
+            for runtime in Runtime::ALL {
+                match comes_back(*runtime, &event) {
+                    Ok(printed) => right += u32::from(printed),
+                    Err(why) => wrong.push(why.to_string()),
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(right > 900, "{right}");
+}
+
 /// So that no grammar passes by printing nothing.
 #[test]
 fn these_runtimes_print_something() {
