@@ -5,7 +5,11 @@ mod claim;
 #[cfg(test)]
 mod fixture;
 mod seen;
+mod texts;
 mod words;
+
+use texts::shows;
+pub use texts::{Advice, ShowsUp, Texts, Where, advice, causes_of, of_class};
 
 use crate::diagnosis::{Case, Culprit, Diagnosis};
 use crate::failure::Class;
@@ -88,6 +92,8 @@ pub struct Cause {
     pub same_as: &'static [&'static str],
     /// How it is made to happen.
     pub scenario: Scenario,
+    /// What is told to somebody who has only a text.
+    pub texts: Texts,
     recognise: fn(&Case<'_>, &mut Pool) -> Option<Claim>,
 }
 

@@ -1,6 +1,7 @@
 //! Arguments to plans: what people type, read and checked. It opens nothing and looks up no name.
 
 pub(crate) mod draft;
+pub(crate) mod explain;
 mod precedence;
 pub(crate) mod refusal;
 pub(crate) mod repro;
@@ -50,6 +51,8 @@ pub(crate) enum Verb {
     Serve(Box<serve::ServeArgs>),
     /// Reproduce a known failure on demand (no NAME: list them)
     Repro(Box<repro::ReproArgs>),
+    /// Any program's error text or log: class, causes, remedy
+    Explain(Box<explain::ExplainArgs>),
 }
 
 /// Options of every verb.

@@ -3,6 +3,7 @@
 
 pub(crate) mod error;
 pub(crate) mod escape;
+pub(crate) mod explained;
 pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod number;

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words;
-use super::{Cause, Scenario};
+use super::{Cause, Scenario, Texts, Where, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::Class;
 
@@ -22,6 +22,13 @@ pub(super) static CAUSE: Cause = Cause {
         name: "thread-limit",
         says: "A client starts one thread for each connection until its user's limit is reached",
         class: Class::ThreadLimit,
+    },
+    texts: Texts {
+        what: "The program or its user may start no more threads",
+        decide: "ulimit -u; cat /proc/PID/limits; cat /sys/fs/cgroup/pids.max",
+        remedy: "raise the limit, or serve many connections with few threads",
+        command: "systemctl edit SERVICE (TasksMax=infinity); ulimit -u 65535",
+        shows_up: &[shows(Class::ThreadLimit, Where::Anywhere, Confidence::Likely)],
     },
     recognise,
 };

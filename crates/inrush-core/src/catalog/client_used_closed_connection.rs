@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::count;
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::failure::{Class, Op, Phase};
@@ -25,6 +25,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "write-after-own-close",
         says: "A client writes after its own close(), and after its own shutdown()",
         class: Class::LocalUseAfterClose,
+    },
+    texts: Texts {
+        what: "The program uses a connection that it has itself closed, or never had: a dial \
+               error that was not checked does the same",
+        decide: "strace -f -e trace=close,shutdown,write,sendto -p PID",
+        remedy: "let one place own the connection, and ask nobody to use it after its close",
+        command: "grep -n '[Cc]lose(' SOURCE",
+        shows_up: &[
+            shows(Class::LocalUseAfterClose, Where::Anywhere, Confidence::Likely),
+            shows(Class::BrokenPipe, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

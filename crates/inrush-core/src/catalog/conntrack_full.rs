@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
@@ -24,6 +24,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "conntrack-full",
         says: "The connection-tracking table of the host is full",
         class: Class::ConnectTimeout,
+    },
+    texts: Texts {
+        what: "The connection-tracking table of that host is full: its kernel drops the \
+               packets of new connections",
+        decide: "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
+        remedy: "enlarge the table, or do not track these connections",
+        command: "sysctl net.netfilter.nf_conntrack_max=1048576",
+        shows_up: &[
+            shows(Class::ConntrackFull, Where::Anywhere, Confidence::Proven),
+            shows(Class::ConnectTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, peer_vanished, seen};
+use super::{Cause, Scenario, Texts, Where, peer_vanished, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Peer};
 use crate::tally::Row;
@@ -24,6 +24,20 @@ pub(super) static CAUSE: Cause = Cause {
         name: "middlebox-dropped-idle",
         says: "What lies between forgets a connection and drops its packets",
         class: Class::IoTimeout,
+    },
+    texts: Texts {
+        what: "A NAT, firewall or load balancer on the way forgot the idle connection and \
+               drops what belongs to it",
+        decide: "inrush run ws://HOST:PORT/PATH -c 100 -d 10m --ping-interval 25s        \
+               against the same without pings",
+        remedy: "ping more often than the shortest idle limit on the way (25 s is safe nearly \
+               everywhere)",
+        command: "sysctl net.ipv4.tcp_keepalive_time=60",
+        shows_up: &[
+            shows(Class::KeepaliveTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::IoTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsCloseAbnormal, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

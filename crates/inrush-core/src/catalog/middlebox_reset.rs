@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen, server_closed_with_unread_data};
+use super::{Cause, Scenario, Texts, Where, seen, server_closed_with_unread_data, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Peer};
@@ -25,6 +25,18 @@ pub(super) static CAUSE: Cause = Cause {
         name: "middlebox-reset",
         says: "What lies between answers with RST; the server never sent it",
         class: Class::ResetOnRead,
+    },
+    texts: Texts {
+        what: "A firewall, NAT or load balancer on the way reset the connection",
+        decide: "tcpdump -ni any 'tcp[tcpflags] & tcp-rst != 0' and host ADDRESS        on \
+               both sides",
+        remedy: "ping more often than its idle limit, or lengthen that limit",
+        command: "sysctl net.ipv4.tcp_keepalive_time=60",
+        shows_up: &[
+            shows(Class::ResetOnConnect, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnRead, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnWrite, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
@@ -25,6 +25,13 @@ pub(super) static CAUSE: Cause = Cause {
         name: "packets-filtered",
         says: "A packet filter drops each SYN",
         class: Class::ConnectTimeout,
+    },
+    texts: Texts {
+        what: "Something on the way drops the packets, or the host is gone",
+        decide: "tcpdump -ni any host ADDRESS and port PORT        on both sides",
+        remedy: "open the port on the way: security group, firewall, routing",
+        command: "traceroute -T -p PORT ADDRESS",
+        shows_up: &[shows(Class::ConnectTimeout, Where::Anywhere, Confidence::Likely)],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, ProtocolError};
 use crate::protocol::ws_handshake::Answer;
@@ -25,6 +25,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "proxy-upstream-failed",
         says: "A proxy answers the upgrade with 502: what stands behind it failed",
         class: Class::WsBadHandshake,
+    },
+    texts: Texts {
+        what: "The proxy could not reach the server behind it, or got no answer from it",
+        decide: "curl -iv http://UPSTREAM:PORT/        from the proxy's host",
+        remedy: "start the server behind the proxy, or correct its address and limits there",
+        command: "curl -iv http://UPSTREAM:PORT/; journalctl -u SERVICE -n 100",
+        shows_up: &[
+            shows(Class::ProxyUpstreamFailure, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsBadHandshake, Where::Code(&[502, 504]), Confidence::Likely),
+        ],
     },
     recognise,
 };

@@ -3,9 +3,10 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
+use crate::explain::Side;
 use crate::failure::{Class, Peer};
 use crate::plan::Reconnect;
 use crate::tally::Row;
@@ -27,6 +28,19 @@ pub(super) static CAUSE: Cause = Cause {
         name: "server-leaks-connections",
         says: "A server never closes: the sockets of clients that left fill its descriptors",
         class: Class::ConnectedNotServed,
+    },
+    texts: Texts {
+        what: "The server does not close connections that are over, until it has no \
+               descriptor left",
+        decide: "ss -Htn state close-wait 'sport = :PORT' | wc -l        on the server: it \
+               only rises",
+        remedy: "close in every path of the handler, also after errors",
+        command: "ss -Htnp state close-wait 'sport = :PORT'",
+        shows_up: &[shows(
+            Class::FdExhaustedProcess,
+            Where::Side(Side::Server),
+            Confidence::Possible,
+        )],
     },
     recognise,
 };

@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen, server_closed_with_unread_data};
+use super::{Cause, Scenario, Texts, Where, seen, server_closed_with_unread_data, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Peer};
@@ -26,6 +26,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "server-lost-state",
         says: "A server's kernel forgets a connection, and answers its next bytes with RST",
         class: Class::ResetOnRead,
+    },
+    texts: Texts {
+        what: "The server host restarted or failed over and no longer knows the connection",
+        decide: "uptime; journalctl --list-boots | tail -n 2        on the server",
+        remedy: "connect again after a reset; ping, so that it is noticed early",
+        command: "journalctl -k -b | head",
+        shows_up: &[
+            shows(Class::ResetOnRead, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnWrite, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,10 +2,11 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
+use crate::explain::Side;
 use crate::failure::{Class, Op, Outcome, Peer};
 use crate::tally::Row;
 use alloc::format;
@@ -27,6 +28,18 @@ pub(super) static CAUSE: Cause = Cause {
         name: "accept-too-many-open-files",
         says: "A server with a small descriptor limit is sent more connections than it may hold",
         class: Class::WsHandshakeTimeout,
+    },
+    texts: Texts {
+        what: "The server's process has no file descriptor left: its kernel takes \
+               connections, its program cannot",
+        decide: "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits",
+        remedy: "raise the server's limit, then look for what it does not close",
+        command: "systemctl edit SERVICE (LimitNOFILE=1048576); systemctl restart SERVICE",
+        shows_up: &[
+            shows(Class::FdExhaustedProcess, Where::Side(Side::Server), Confidence::Likely),
+            shows(Class::ConnectedNotServed, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -13,6 +13,7 @@
 mod bodies;
 mod compressing;
 mod corpus;
+mod explain;
 mod faults;
 mod frames;
 mod handshakes;
