@@ -4,6 +4,7 @@
 pub mod answers; // answers to an upgrade, against tungstenite's client
 pub mod deflate; // compressed messages, against miniz_oxide
 pub mod dispatch; // messages between captain and worker
+pub mod explain; // pasted text
 pub mod frames; // streams of frames, in any pieces
 pub mod handshake; // heads of requests and answers
 pub mod heads; // a head as its lines say it, and a stream that is read from

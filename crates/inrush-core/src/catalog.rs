@@ -5,7 +5,11 @@ mod claim;
 #[cfg(test)]
 mod fixture;
 mod seen;
+mod texts;
 mod words;
+
+use texts::shows;
+pub use texts::{Advice, ShowsUp, Texts, Where, advice, causes_of, of_class};
 
 use crate::diagnosis::{Case, Culprit, Diagnosis};
 use crate::failure::Class;
@@ -30,20 +34,25 @@ causes! {
     client_out_of_descriptors
     host_out_of_descriptors
     client_out_of_ports
+    client_thread_limit
+    client_used_closed_connection
     name_does_not_exist
     tcp_memory_pressure
     rejected_by_network
     no_route
+    server_leaks_connections
     server_out_of_descriptors
     server_process_gone
     nothing_listening
     syn_queue_overflow
     accept_queue_overflow
+    conntrack_full
     local_firewall
     packets_filtered
     scheme_mismatch
     tls_certificate
     tls_negotiation
+    proxy_upstream_failed
     server_connection_limit
     message_over_limit
     not_a_websocket_server
@@ -53,12 +62,15 @@ causes! {
     server_closed_with_reason
     server_handshake_deadline
     ghost_connections
+    middlebox_dropped_idle
     server_not_reading
     client_handshake_deadline_too_short
     generator_overloaded
     server_not_accepting
     peer_vanished
     server_not_answering
+    middlebox_reset
+    server_lost_state
     server_closed_abortively
     server_closed_with_unread_data
     server_closed_without_reason
@@ -80,6 +92,8 @@ pub struct Cause {
     pub same_as: &'static [&'static str],
     /// How it is made to happen.
     pub scenario: Scenario,
+    /// What is told to somebody who has only a text.
+    pub texts: Texts,
     recognise: fn(&Case<'_>, &mut Pool) -> Option<Claim>,
 }
 

@@ -50,6 +50,12 @@ pub enum Kind {
     StallUpgrade(Nanos),
     /// Answers the upgrade with this status.
     RejectUpgrade(u16),
+    /// Answers the TLS hand-shake with the alert protocol_version (plain servers only).
+    RefuseTls,
+    /// Answers with frames of an opcode that does not exist (WebSockets only).
+    BadOpcode,
+    /// A message of more bytes than this is answered with Close 1009 (WebSockets only).
+    MessageLimit(u32),
     /// Sends half a frame header and goes silent.
     HalfFrame,
     /// Sends a Close frame with this code after the first message (or 1 s after the upgrade).

@@ -36,3 +36,6 @@ pub mod capacity; // how many processes
 pub mod conclude; // what the numbers mean
 pub mod threshold; // what was promised
 pub mod report; // the answer
+pub mod explain; // other programs' words
+
+pub mod repro; // failures made on purpose

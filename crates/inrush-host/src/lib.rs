@@ -5,6 +5,7 @@
 pub mod fleet; // captain and workers, in threads and in child processes
 pub mod link; // what they speak over
 pub mod probe; // readers of facts
+pub mod repro; // scripts on the real kernel
 pub mod resolve; // names to addresses, once
 pub mod sys; // the only unsafe code
 pub mod tls; // between a socket and its swarm

@@ -1,8 +1,10 @@
 //! Arguments to plans: what people type, read and checked. It opens nothing and looks up no name.
 
 pub(crate) mod draft;
+pub(crate) mod explain;
 mod precedence;
 pub(crate) mod refusal;
+pub(crate) mod repro;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod source;
@@ -47,6 +49,10 @@ pub(crate) enum Verb {
     Run(Box<run::RunArgs>),
     /// Reference server (echo, sink, push) with fault injection
     Serve(Box<serve::ServeArgs>),
+    /// Reproduce a known failure on demand (no NAME: list them)
+    Repro(Box<repro::ReproArgs>),
+    /// Any program's error text or log: class, causes, remedy
+    Explain(Box<explain::ExplainArgs>),
 }
 
 /// Options of every verb.

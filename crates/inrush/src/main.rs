@@ -27,6 +27,8 @@ fn main() -> ExitCode {
         Ok(cli) => match &cli.verb {
             Verb::Run(args) => verb::run::run(args, &cli.global, &command),
             Verb::Serve(args) => verb::serve::run(args, &cli.global),
+            Verb::Repro(args) => verb::repro::run(args, &cli.global),
+            Verb::Explain(args) => verb::explain::run(args, &cli.global),
         },
         Err(CliError::Shown { text, exit_code }) => {
             if exit_code == exit::HELD {

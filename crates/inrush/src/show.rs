@@ -3,11 +3,13 @@
 
 pub(crate) mod error;
 pub(crate) mod escape;
+pub(crate) mod explained;
 pub(crate) mod json;
 pub(crate) mod ndjson;
 pub(crate) mod number;
 pub(crate) mod out;
 pub(crate) mod plain;
+pub(crate) mod repro;
 pub(crate) mod secret;
 pub(crate) mod serving;
 pub(crate) mod summary;

@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, local_firewall, seen};
+use super::{Cause, Scenario, Texts, Where, local_firewall, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Peer};
@@ -29,11 +29,31 @@ pub(super) static CAUSE: Cause = Cause {
         says: "A listener with a short backlog accepts nothing while connections pour in",
         class: Class::ConnectTimeout,
     },
+    texts: Texts {
+        what: "The server's accept queue was full: its program accepts too slowly, or its \
+               backlog is too short",
+        decide: "ss -ltn 'sport = :PORT'; nstat -az TcpExtListenOverflows        on the server",
+        remedy: "lengthen the backlog and accept faster",
+        command: "sysctl net.core.somaxconn=65535; ss -ltn 'sport = :PORT'",
+        shows_up: &[
+            shows(Class::AcceptQueueOverflow, Where::Anywhere, Confidence::Proven),
+            shows(Class::ResetOnConnect, Where::Anywhere, Confidence::Likely),
+            shows(Class::ConnectTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::ConnectedNotServed, Where::Anywhere, Confidence::Possible),
+        ],
+    },
     recognise,
 };
 
-/// How many connection attempts the listener itself dropped; `None` when none are known.
+/// How many connection attempts the listener itself dropped; `None` when none are known. What a
+/// filter on its socket dropped is counted there, too: the counters of the namespace then stood
+/// still.
 pub(super) fn drops(case: &Case<'_>, address: SocketAddr) -> Option<u64> {
+    let still = |name| case.facts.counter("TcpExt", name) == Some(0);
+    if still("ListenDrops") && still("ListenOverflows") {
+        return None;
+    }
     case.facts.rise(&Source::ListenerDrops(address)).filter(|rise| *rise > 0)
 }
 
@@ -139,11 +159,7 @@ fn helped(case: &Case<'_>, claim: Claim, address: SocketAddr) -> Claim {
 }
 
 /// The kernel cuts what listen() asks for to net.core.somaxconn; below that, the program chose it.
-pub(super) fn longer_backlog(
-    case: &Case<'_>,
-    claim: Claim,
-    address: Option<SocketAddr>,
-) -> Claim {
+pub(super) fn longer_backlog(case: &Case<'_>, claim: Claim, address: Option<SocketAddr>) -> Claim {
     /// Its default since Linux 5.4.
     const SOMAXCONN: u64 = 4_096;
     match address.and_then(|address| case.facts.after(&Source::ListenerBacklog(address))) {

@@ -1,7 +1,7 @@
 //! Our own hand-shake limit cuts off hand-shakes that would have succeeded.
 
 use super::claim::{Claim, Pool};
-use super::{Cause, Scenario, seen, words};
+use super::{Cause, Scenario, Texts, Where, seen, shows, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Peer, Phase};
 use crate::time::Nanos;
@@ -23,6 +23,18 @@ pub(super) static CAUSE: Cause = Cause {
         name: "handshake-deadline-client",
         says: "A server that answers slowly under load meets a client that waits 5 s",
         class: Class::WsHandshakeTimeout,
+    },
+    texts: Texts {
+        what: "The client's limit for hand-shakes is too short for this server under this \
+               load",
+        decide: "inrush run ws://HOST:PORT/PATH -c 1k --handshake-timeout 60s        (p99 of \
+               upgrade)",
+        remedy: "give hand-shakes more time",
+        command: "inrush run ws://HOST:PORT/PATH -c 1k --handshake-timeout 60s",
+        shows_up: &[
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::TlsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,10 +2,11 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario};
+use super::{Cause, Scenario, Texts, Where, shows};
 use crate::capacity;
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
+use crate::explain::Side;
 use crate::failure::{Class, Op};
 use alloc::format;
 
@@ -25,6 +26,20 @@ pub(super) static CAUSE: Cause = Cause {
         name: "socket-too-many-open-files",
         says: "A client with a small descriptor limit opens more connections than it may",
         class: Class::FdExhaustedProcess,
+    },
+    texts: Texts {
+        what: "The program that printed it has no file descriptor left: every socket costs \
+               one, and a look-up needs one, too",
+        decide: "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits",
+        remedy: "raise the limit of the process that printed it, or close what it no longer \
+               uses",
+        command: "ulimit -n 20000; systemctl edit SERVICE (LimitNOFILE=20000)",
+        shows_up: &[
+            shows(Class::FdExhaustedProcess, Where::Side(Side::Client), Confidence::Likely),
+            shows(Class::FdExhaustedProcess, Where::Side(Side::Either), Confidence::Likely),
+            shows(Class::DnsFailureFdExhausted, Where::Anywhere, Confidence::Likely),
+            shows(Class::DnsFailure, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
@@ -26,6 +26,14 @@ pub(super) static CAUSE: Cause = Cause {
         name: "ephemeral-ports",
         says: "More connections to one destination than there are local ports",
         class: Class::EphemeralPortsExhausted,
+    },
+    texts: Texts {
+        what: "The host that connects has no local port left towards this destination",
+        decide: "ss -Htan | awk '{print $1}' | sort | uniq -c; sysctl \
+               net.ipv4.ip_local_port_range",
+        remedy: "widen the range, keep connections alive, or use more source addresses",
+        command: "sysctl net.ipv4.ip_local_port_range='1024 65535'",
+        shows_up: &[shows(Class::EphemeralPortsExhausted, Where::Anywhere, Confidence::Likely)],
     },
     recognise,
 };

@@ -2,10 +2,10 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
-use crate::failure::{Outcome, Peer, ProtocolError, TlsError};
+use crate::failure::{Class, Outcome, Peer, ProtocolError, TlsError};
 use crate::time::Nanos;
 use alloc::format;
 
@@ -21,6 +21,17 @@ pub(super) static CAUSE: Cause = Cause {
         "Python \"keepalive ping timeout\" in a busy asyncio loop",
     ],
     scenario: Scenario::None { why: "it needs a host whose every core is taken by something else" },
+    texts: Texts {
+        what: "The program that printed it was too busy to read and write in time",
+        decide: "top -H -p PID",
+        remedy: "give it more cores, or less to do at once",
+        command: "pidstat -t -p PID 1",
+        shows_up: &[
+            shows(Class::IoTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::KeepaliveTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+        ],
+    },
     recognise,
 };
 

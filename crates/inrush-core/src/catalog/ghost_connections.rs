@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, accept_queue_overflow, seen};
+use super::{Cause, Scenario, Texts, Where, accept_queue_overflow, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
@@ -28,6 +28,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "ghost-connections",
         says: "A hundred connections at once meet a listener with a backlog of 8",
         class: Class::ConnectedNotServed,
+    },
+    texts: Texts {
+        what: "connect() succeeded, but the server's kernel has no such connection",
+        decide: "ss -tn 'sport = :PORT'; nstat -az TcpExtListenOverflows        on the server",
+        remedy: "lengthen the server's backlog and accept faster",
+        command: "sysctl net.core.somaxconn=65535",
+        shows_up: &[
+            shows(Class::ConnectedNotServed, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnWrite, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

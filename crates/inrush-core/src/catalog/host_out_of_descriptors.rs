@@ -2,10 +2,11 @@
 
 use super::claim::{Claim, Pool};
 use super::words::count;
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
+use crate::failure::Class;
 use alloc::format;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -21,6 +22,14 @@ pub(super) static CAUSE: Cause = Cause {
         "kernel log \"VFS: file-max limit 65536 reached\"",
     ],
     scenario: Scenario::None { why: "fs.file-max is host-wide: lowering it would hurt all others" },
+    texts: Texts {
+        what: "The whole host has no file handle left (fs.file-max)",
+        decide: "cat /proc/sys/fs/file-nr",
+        remedy: "raise the host's limit, and find who holds them",
+        command: "sysctl fs.file-max=2097152; lsof -n | awk '{print $2}' | sort | uniq -c | \
+               sort -n | tail",
+        shows_up: &[shows(Class::FdExhaustedSystem, Where::Anywhere, Confidence::Proven)],
+    },
     recognise,
 };
 

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, accept_queue_overflow, seen};
+use super::{Cause, Scenario, Texts, Where, accept_queue_overflow, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
@@ -25,6 +25,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "local-firewall",
         says: "A packet filter of this host drops what goes out to the target",
         class: Class::ConnectTimeout,
+    },
+    texts: Texts {
+        what: "A rule on the host that connects keeps it from leaving",
+        decide: "nft list ruleset; iptables -S OUTPUT        on the host that printed it",
+        remedy: "remove the rule, or allow the program",
+        command: "nft list ruleset; ausearch -m avc -ts recent",
+        shows_up: &[
+            shows(Class::BlockedByPolicy, Where::Anywhere, Confidence::Likely),
+            shows(Class::ConnectTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, ProtocolError as E};
 use crate::plan::Payload;
@@ -24,6 +24,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "message-over-limit",
         says: "A message over the server's read limit is answered with Close 1009",
         class: Class::WsCloseError,
+    },
+    texts: Texts {
+        what: "A message was larger than the side that reads it allows",
+        decide: "grep -rniE 'max.?(message|payload|frame).?size|read_?limit' CONFIG",
+        remedy: "raise the reader's limit, or send smaller messages",
+        command: "inrush run ws://HOST:PORT/PATH -c 1 -m 1/s -s 1MiB",
+        shows_up: &[
+            shows(Class::MessageTooBig, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsCloseError, Where::Code(&[1009]), Confidence::Likely),
+        ],
     },
     recognise,
 };

@@ -1,7 +1,7 @@
 //! The name could not be resolved, while descriptors were free.
 
 use super::claim::{Claim, Pool};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Phase};
@@ -23,6 +23,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "name-does-not-exist",
         says: "A name that no resolver knows",
         class: Class::DnsFailure,
+    },
+    texts: Texts {
+        what: "The name could not be resolved: it is misspelt, not published, or the \
+               resolver does not answer",
+        decide: "getent hosts NAME; dig NAME",
+        remedy: "correct the name, or the resolver it is asked of",
+        command: "cat /etc/resolv.conf; dig NAME @1.1.1.1",
+        shows_up: &[
+            shows(Class::DnsFailure, Where::Anywhere, Confidence::Likely),
+            shows(Class::DnsFailureFdExhausted, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

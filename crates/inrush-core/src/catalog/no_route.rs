@@ -2,9 +2,10 @@
 
 use super::claim::{Claim, Pool};
 use super::rejected_by_network::ARP_PATIENCE;
-use super::{Cause, Scenario, seen, words};
+use super::{Cause, Scenario, Texts, Where, seen, shows, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
+use crate::explain::Side;
 use crate::failure::{Class, Phase};
 use alloc::format;
 
@@ -24,6 +25,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "no-route",
         says: "An address for which this host has no route",
         class: Class::Unreachable,
+    },
+    texts: Texts {
+        what: "No route leads to the target, or no host answers there on the last link",
+        decide: "ip route get ADDRESS; ip neigh show ADDRESS",
+        remedy: "correct the address or the route",
+        command: "ip route; ip -6 route; ip addr",
+        shows_up: &[
+            shows(Class::Unreachable, Where::Anywhere, Confidence::Likely),
+            shows(Class::DnsFailure, Where::Side(Side::Network), Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -3,7 +3,7 @@
 mod foreign;
 
 use super::claim::{Claim, Pool};
-use super::{Cause, Scenario, seen, words};
+use super::{Cause, Scenario, Texts, Where, seen, shows, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Phase, ProtocolError};
 use crate::tally::Row;
@@ -25,6 +25,19 @@ pub(super) static CAUSE: Cause = Cause {
         name: "not-a-websocket-server",
         says: "The upgrade is answered with bytes that are no HTTP",
         class: Class::WsHandshakeMalformed,
+    },
+    texts: Texts {
+        what: "What answers there is no WebSocket server",
+        decide: "curl -isN --http1.1 -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H \
+               'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: aGFuZHNoYWtlIG5vLiAxIQ==' \
+               http://HOST:PORT/PATH",
+        remedy: "name the port and path of the WebSocket, and let proxies pass the upgrade",
+        command: "grep -rn 'proxy_set_header Upgrade' /etc/nginx",
+        shows_up: &[
+            shows(Class::WsHandshakeMalformed, Where::Anywhere, Confidence::Likely),
+            shows(Class::ProtocolMismatch, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsBadHandshake, Where::Code(&[101, 200]), Confidence::Likely),
+        ],
     },
     recognise,
 };

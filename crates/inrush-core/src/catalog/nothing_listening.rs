@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Outcome};
@@ -26,6 +26,13 @@ pub(super) static CAUSE: Cause = Cause {
         name: "connection-refused",
         says: "Connections to a port on which nobody listens",
         class: Class::Refused,
+    },
+    texts: Texts {
+        what: "Nothing listens on that address and port",
+        decide: "ss -ltn 'sport = :PORT'        on the server",
+        remedy: "start the server, or name the address and port it listens on",
+        command: "ss -ltnp; systemctl status SERVICE",
+        shows_up: &[shows(Class::Refused, Where::Anywhere, Confidence::Likely)],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
@@ -26,6 +26,13 @@ pub(super) static CAUSE: Cause = Cause {
         says: "A packet filter drops each SYN",
         class: Class::ConnectTimeout,
     },
+    texts: Texts {
+        what: "Something on the way drops the packets, or the host is gone",
+        decide: "tcpdump -ni any host ADDRESS and port PORT        on both sides",
+        remedy: "open the port on the way: security group, firewall, routing",
+        command: "traceroute -T -p PORT ADDRESS",
+        shows_up: &[shows(Class::ConnectTimeout, Where::Anywhere, Confidence::Likely)],
+    },
     recognise,
 };
 
@@ -45,18 +52,14 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
             let rise = case.facts.rise(&resent).unwrap_or(0);
             format!("SYNs were sent again {} times", count(rise))
         });
-    if let Some(address) = address {
+    let dropped = |address| case.facts.rise(&Source::ListenerDrops(address));
+    if let Some(address) = address.filter(|address| dropped(*address) == Some(0)) {
         claim = claim.cites(case.facts, &Source::ListenerDrops(address), |_| {
             let drops = case.facts.rise(&Source::ListenerDrops(address)).unwrap_or(0);
             format!("the listener on {address} dropped {drops}: it never saw these SYNs")
         });
     }
-    let full = case.facts.after(&Source::Conntrack).zip(case.facts.after(&Source::ConntrackLimit));
-    if full.is_some_and(|(entries, limit)| entries >= limit) {
-        claim = claim.or(&["conntrack-full"]).cites(case.facts, &Source::Conntrack, |entries| {
-            format!("the connection-tracking table is full: {} entries", count(entries))
-        });
-    } else if !everything {
+    if !everything {
         claim = claim.or(&["accept-queue-overflow"]).decided_by(words::queue_command(address));
     }
     let (ip, port) = (words::ip(address), words::port(address));

@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::failure::{Class, Peer};
@@ -26,6 +26,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "peer-vanished",
         says: "The link to the server goes away while connections are open",
         class: Class::IoTimeout,
+    },
+    texts: Texts {
+        what: "The other end, or the way to it, vanished without a word",
+        decide: "ping ADDRESS; ss -tnoi 'dport = :PORT'        (retransmits, lastack)",
+        remedy: "find what broke between the two, and ping more often than it forgets",
+        command: "mtr -T -P PORT ADDRESS",
+        shows_up: &[
+            shows(Class::KeepaliveTimeout, Where::Anywhere, Confidence::Likely),
+            shows(Class::IoTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };
@@ -74,7 +84,7 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
 }
 
 /// ICMP that came meanwhile replaces ETIMEDOUT in the end (FAILURES 11e).
-fn kernel_gave_up(row: &Row) -> bool {
+pub(super) fn kernel_gave_up(row: &Row) -> bool {
     matches!(
         seen::errno(row),
         Some(Errno::ETIMEDOUT | Errno::EHOSTUNREACH | Errno::ENETUNREACH | Errno::EHOSTDOWN)

@@ -1,7 +1,7 @@
 //! The server broke RFC 6455 on an open connection.
 
 use super::claim::{Claim, Pool};
-use super::{Cause, Scenario, seen, words};
+use super::{Cause, Scenario, Texts, Where, seen, shows, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, ProtocolError};
 use alloc::format;
@@ -22,6 +22,14 @@ pub(super) static CAUSE: Cause = Cause {
         name: "protocol-violation",
         says: "A server answers with a frame of an unknown opcode",
         class: Class::WsProtocolError,
+    },
+    texts: Texts {
+        what: "The peer sent bytes that break the WebSocket protocol (RFC 6455)",
+        decide: "tcpdump -ni any -w ws.pcap port PORT; tshark -r ws.pcap -Y websocket",
+        remedy: "repair the library that wrote the frame, or take the proxy out that changes \
+               them",
+        command: "tshark -r ws.pcap -Y websocket -V",
+        shows_up: &[shows(Class::WsProtocolError, Where::Anywhere, Confidence::Likely)],
     },
     recognise,
 };

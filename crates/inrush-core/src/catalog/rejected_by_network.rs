@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
@@ -27,6 +27,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "rejected-by-network",
         says: "A packet filter answers each SYN with ICMP port unreachable",
         class: Class::Refused,
+    },
+    texts: Texts {
+        what: "Something on the way, a firewall or a router, answered in the server's place",
+        decide: "tcpdump -ni any 'icmp or tcp[tcpflags] & tcp-rst != 0' and host ADDRESS",
+        remedy: "open the way in the firewall between the two",
+        command: "nft list ruleset; iptables -S",
+        shows_up: &[
+            shows(Class::Unreachable, Where::Anywhere, Confidence::Possible),
+            shows(Class::Refused, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -1,7 +1,7 @@
 //! The port speaks TLS and we did not, or we did and it does not.
 
 use super::claim::{Claim, Pool};
-use super::{Cause, Scenario, seen, words};
+use super::{Cause, Scenario, Texts, Where, seen, shows, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Outcome, Phase, TlsError};
 use crate::tally::Row;
@@ -23,6 +23,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "scheme-mismatch",
         says: "An upgrade request in plain text goes to a TLS port",
         class: Class::WsHandshakeMalformed,
+    },
+    texts: Texts {
+        what: "One side speaks TLS and the other does not",
+        decide: "curl -v telnet://HOST:PORT; openssl s_client -connect HOST:PORT",
+        remedy: "use the scheme that the port speaks: https and wss, or http and ws",
+        command: "openssl s_client -connect HOST:PORT </dev/null",
+        shows_up: &[
+            shows(Class::ProtocolMismatch, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsHandshakeMalformed, Where::Anywhere, Confidence::Possible),
+            shows(Class::TlsHandshakeEof, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };
@@ -148,15 +159,13 @@ mod tests {
     fn plain_text_on_the_other_side_is_known_by_its_bytes() {
         let not_tls = Outcome::Tls(TlsError::NotTls);
         let seen = Seen::new(Phase::Tls, Op::Decode, not_tls).words(b"HTTP/1.1 400 Bad Request");
-        let found =
-            Lab::wss().book(9, seen).expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
+        let found = Lab::wss().book(9, seen).expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
         assert!(found[0].what.contains("speaks no TLS"), "{}", found[0].what);
         assert!(found[0].because[0].text.contains("HTTP/1.1 400"));
         let command = found[0].remedy[0].command.as_deref().unwrap();
         assert!(command.starts_with("inrush run ws://127.0.0.1:8080/ "), "{command}");
         let seen = Seen::new(Phase::Tls, Op::Decode, Outcome::Tls(TlsError::Echoed)).heard();
-        let found =
-            Lab::wss().book(9, seen).expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
+        let found = Lab::wss().book(9, seen).expect(&[("scheme-mismatch", 9, Confidence::Proven)]);
         assert!(found[0].because[0].text.contains("our own first message"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen, server_closed_with_unread_data};
+use super::{Cause, Scenario, Texts, Where, seen, server_closed_with_unread_data, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
@@ -24,6 +24,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "abortive-close",
         says: "A server reads the request and closes with SO_LINGER 0",
         class: Class::ResetOnRead,
+    },
+    texts: Texts {
+        what: "The peer threw the connection away (SO_LINGER 0): its kernel answers with RST",
+        decide: "strace -f -e trace=setsockopt,close -p PID        on the peer: SO_LINGER",
+        remedy: "close in order: shutdown(), then close()",
+        command: "grep -rn 'SO_LINGER\\|SetLinger\\|setSoLinger' SOURCE",
+        shows_up: &[
+            shows(Class::ResetOnRead, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnWrite, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

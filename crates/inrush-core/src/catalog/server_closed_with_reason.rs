@@ -2,8 +2,9 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::explain::Printed;
 use crate::failure::{Class, ProtocolError, close_name};
 use crate::plan::{Frame, Plan, Schedule};
 use crate::tally::Row;
@@ -36,6 +37,19 @@ pub(super) static CAUSE: Cause = Cause {
         name: "close-1013",
         says: "A server closes each connection with code 1013",
         class: Class::WsCloseError,
+    },
+    texts: Texts {
+        what: "The peer closed the connection and said why",
+        decide: "journalctl -u SERVICE -n 100        at the time of the close",
+        remedy: "do what the code asks for: 1001 connect again, 1008 authenticate, 1011 read \
+               the server's log",
+        command: "journalctl -u SERVICE -n 100",
+        shows_up: &[
+            shows(Class::WsCloseNormal, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsCloseNoStatus, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsCloseError, Where::Anywhere, Confidence::Likely),
+            shows(Class::MessageTooBig, Where::Phase(Printed::Close), Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
@@ -28,6 +28,16 @@ pub(super) static CAUSE: Cause = Cause {
         name: "read-reset-after-response",
         says: "A server closes right after the first bytes came, without reading them",
         class: Class::ResetOnRead,
+    },
+    texts: Texts {
+        what: "The peer closed while data of ours lay unread: its kernel answers with RST",
+        decide: "nstat -az TcpExtTCPAbortOnClose        on the peer",
+        remedy: "let the peer read to the end before it closes",
+        command: "strace -f -e trace=read,recvfrom,close -p PID",
+        shows_up: &[
+            shows(Class::ResetOnRead, Where::Anywhere, Confidence::Likely),
+            shows(Class::ResetOnWrite, Where::Anywhere, Confidence::Likely),
+        ],
     },
     recognise,
 };

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::{Class, Outcome, Peer};
@@ -26,6 +26,19 @@ pub(super) static CAUSE: Cause = Cause {
         name: "write-broken-pipe",
         says: "A server closes each connection as soon as it has accepted it",
         class: Class::EofUnexpected,
+    },
+    texts: Texts {
+        what: "The peer closed the connection without a word: a limit, a time-out of idle \
+               ones, or an error it did not tell",
+        decide: "journalctl -u SERVICE -n 100        at the time of the close",
+        remedy: "look for idle limits on both sides and on the way, and handle the close",
+        command: "grep -rniE 'idle|keep_?alive|timeout' CONFIG",
+        shows_up: &[
+            shows(Class::EofUnexpected, Where::Anywhere, Confidence::Likely),
+            shows(Class::BrokenPipe, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsCloseAbnormal, Where::Anywhere, Confidence::Likely),
+            shows(Class::EofCleanClose, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

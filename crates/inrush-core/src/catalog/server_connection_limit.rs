@@ -3,7 +3,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Phase, ProtocolError};
 use crate::tally::{Row, Times};
@@ -27,6 +27,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "server-connection-limit",
         says: "A server lets in a fixed number of connections and answers the others 503",
         class: Class::WsBadHandshake,
+    },
+    texts: Texts {
+        what: "The server has a limit of connections and refuses what comes beyond it",
+        decide: "ss -Htn state established 'sport = :PORT' | wc -l        on the server",
+        remedy: "raise the limit, or hold fewer connections",
+        command: "grep -rniE 'max_?conn|worker_connections|max_?clients' /etc/SERVER",
+        shows_up: &[
+            shows(Class::ServerConnLimit, Where::Anywhere, Confidence::Proven),
+            shows(Class::WsBadHandshake, Where::Code(&[429, 503]), Confidence::Possible),
+            shows(Class::WsCloseError, Where::Code(&[1013]), Confidence::Likely),
+        ],
     },
     recognise,
 };

@@ -2,8 +2,9 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
+use crate::explain::Printed;
 use crate::failure::{Class, Phase};
 use crate::tally::{Ages, Row};
 use crate::time::Nanos;
@@ -26,6 +27,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "handshake-deadline-server",
         says: "A server closes each connection whose upgrade it has not answered within a second",
         class: Class::EofUnexpected,
+    },
+    texts: Texts {
+        what: "The server ends a hand-shake that takes longer than it allows",
+        decide: "inrush run ws://HOST:PORT/PATH -c 1k        (HAND-SHAKE LIMIT)",
+        remedy: "lengthen the server's limit for hand-shakes, or open connections more slowly",
+        command: "grep -rniE 'handshake_?timeout|client_header_timeout|ReadHeaderTimeout' CONFIG",
+        shows_up: &[
+            shows(Class::EofUnexpected, Where::Phase(Printed::Upgrade), Confidence::Likely),
+            shows(Class::ResetOnRead, Where::Phase(Printed::Upgrade), Confidence::Likely),
+            shows(Class::TlsHandshakeEof, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,9 +2,10 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
+use crate::explain::Printed;
 use crate::failure::{Class, Outcome, Peer};
 use crate::tally::Row;
 use alloc::format;
@@ -25,6 +26,18 @@ pub(super) static CAUSE: Cause = Cause {
         name: "server-not-accepting",
         says: "A listener whose program never accepts",
         class: Class::WsHandshakeTimeout,
+    },
+    texts: Texts {
+        what: "The server's kernel took the connection, its program never accepted it",
+        decide: "ss -ltn 'sport = :PORT'        on the server: Recv-Q above 0",
+        remedy: "see where its accept loop stands",
+        command: "gdb -p PID -batch -ex 'thread apply all bt'",
+        shows_up: &[
+            shows(Class::ConnectedNotServed, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::TlsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+            shows(Class::IoTimeout, Where::Phase(Printed::Read), Confidence::Possible),
+        ],
     },
     recognise,
 };

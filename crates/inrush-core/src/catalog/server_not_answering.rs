@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Peer, Phase};
 use crate::plan::{Plan, Schedule};
@@ -26,6 +26,19 @@ pub(super) static CAUSE: Cause = Cause {
         name: "server-not-answering",
         says: "A server accepts, reads the upgrade and never answers",
         class: Class::WsHandshakeTimeout,
+    },
+    texts: Texts {
+        what: "The server took the connection and did not answer in time",
+        decide: "ss -tn 'sport = :PORT'        on the server: Recv-Q says whether it read the \
+               request",
+        remedy: "see what the server waits for, or give it more time",
+        command: "gdb -p PID -batch -ex 'thread apply all bt'",
+        shows_up: &[
+            shows(Class::IoTimeout, Where::Anywhere, Confidence::Likely),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Likely),
+            shows(Class::TlsHandshakeTimeout, Where::Anywhere, Confidence::Likely),
+            shows(Class::KeepaliveTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };
@@ -59,9 +72,8 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let claim = Claim::join(accepted, spoke)?;
     let address = seen::first_address(case, &claim.rows);
     // A stream has no hand-shake; what it waits for are replies.
-    let upgrade = claim.rows.iter().all(|row| {
-        matches!(seen::phase(row), Phase::Tls | Phase::Upgrade)
-    });
+    let upgrade =
+        claim.rows.iter().all(|row| matches!(seen::phase(row), Phase::Tls | Phase::Upgrade));
     let limit = match !upgrade {
         true => format!("--reply-timeout {}", words::flag_time(case.plan.timeouts.reply * 4)),
         false => {

@@ -1,9 +1,10 @@
 //! The server's program does not read: its window is closed and our data wait here.
 
 use super::claim::{Claim, Pool};
-use super::{Cause, Scenario, seen, words};
+use super::{Cause, Scenario, Texts, Where, seen, shows, words};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
+use crate::explain::Printed;
 use crate::failure::{Class, Outcome, Peer};
 use crate::tally::Row;
 use alloc::format;
@@ -24,6 +25,13 @@ pub(super) static CAUSE: Cause = Cause {
         name: "server-not-reading",
         says: "A server accepts, answers the upgrade and reads no more",
         class: Class::IoTimeout,
+    },
+    texts: Texts {
+        what: "The peer does not read: its window is closed and the data wait here",
+        decide: "ss -tnoi 'dport = :PORT'        (rwnd_limited, Send-Q)",
+        remedy: "let the peer's program read, or send it less",
+        command: "ss -tnm 'sport = :PORT'        on the peer (Recv-Q)",
+        shows_up: &[shows(Class::IoTimeout, Where::Phase(Printed::Write), Confidence::Likely)],
     },
     recognise,
 };

@@ -2,11 +2,12 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
-use crate::failure::{Class, Outcome, Peer};
+use crate::explain::Side;
+use crate::failure::{Class, Op, Outcome, Peer};
 use crate::tally::Row;
 use alloc::format;
 
@@ -28,10 +29,41 @@ pub(super) static CAUSE: Cause = Cause {
         says: "A server with a small descriptor limit is sent more connections than it may hold",
         class: Class::WsHandshakeTimeout,
     },
+    texts: Texts {
+        what: "The server's process has no file descriptor left: its kernel takes \
+               connections, its program cannot",
+        decide: "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits",
+        remedy: "raise the server's limit, then look for what it does not close",
+        command: "systemctl edit SERVICE (LimitNOFILE=1048576); systemctl restart SERVICE",
+        shows_up: &[
+            shows(Class::FdExhaustedProcess, Where::Side(Side::Server), Confidence::Likely),
+            shows(Class::ConnectedNotServed, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsHandshakeTimeout, Where::Anywhere, Confidence::Possible),
+        ],
+    },
     recognise,
 };
 
 fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
+    let told = pool.take(|row| {
+        let emfile = seen::errno(row) == Some(Errno::EMFILE);
+        row.key.signature.op == Op::Accept && emfile
+    });
+    let told = told.map(|claim| {
+        let pid = words::server_pid(case.facts);
+        claim
+            .sure(Confidence::Proven)
+            .says("accept4() itself said so: EMFILE is about the process that calls it")
+            .root_remedy(
+                "server-host",
+                "raise the limit of the running process now",
+                format!("prlimit --pid {pid} --nofile=65536:65536"),
+            )
+    });
+    Claim::join(told, of_the_queue(case, pool))
+}
+
+fn of_the_queue(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let server = seen::full_server(case.facts)?;
     let pid = server.pid;
     let died = case.facts.after(&Source::ServerAlive(pid)) == Some(0);

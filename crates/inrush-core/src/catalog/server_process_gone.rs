@@ -5,7 +5,7 @@ mod burst;
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
@@ -33,6 +33,20 @@ pub(super) static CAUSE: Cause = Cause {
         name: "unexpected-eof-server-crash",
         says: "A server dies with all its connections open",
         class: Class::EofUnexpected,
+    },
+    texts: Texts {
+        what: "The server's process ended, or was restarted",
+        decide: "systemctl status SERVICE; journalctl -u SERVICE -n 100",
+        remedy: "read its last words and start it again",
+        command: "journalctl -u SERVICE -n 100; coredumpctl list | tail -n 5",
+        shows_up: &[
+            shows(Class::Refused, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnRead, Where::Anywhere, Confidence::Possible),
+            shows(Class::ResetOnWrite, Where::Anywhere, Confidence::Possible),
+            shows(Class::BrokenPipe, Where::Anywhere, Confidence::Possible),
+            shows(Class::EofUnexpected, Where::Anywhere, Confidence::Possible),
+            shows(Class::WsCloseAbnormal, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -4,7 +4,7 @@ mod location;
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, ProtocolError};
 use crate::plan::{Plan, Target};
@@ -41,6 +41,15 @@ pub(super) static CAUSE: Cause = Cause {
         name: "upgrade-rejected",
         says: "A server answers the upgrade with 503",
         class: Class::WsBadHandshake,
+    },
+    texts: Texts {
+        what: "The server answered the upgrade with an HTTP status instead of 101",
+        decide: "curl -isN --http1.1 -m 5 -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H \
+               'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: aGFuZHNoYWtlIG5vLiAxIQ==' \
+               http://HOST:PORT/PATH",
+        remedy: "send what it asks for: path, Origin, credentials",
+        command: "curl -is http://HOST:PORT/PATH",
+        shows_up: &[shows(Class::WsBadHandshake, Where::Anywhere, Confidence::Likely)],
     },
     recognise,
 };
@@ -85,8 +94,7 @@ fn statuses<'a>(plan: &'a Plan, rows: &'a [Row]) -> Vec<Status<'a>> {
         let one = all.entry(code).or_insert(Status { code, count: 0, answer: None, target });
         one.count += row.count;
         if one.answer.is_none() {
-            one.answer =
-                row.examples.iter().find_map(|example| Answer::read(&example.last_words));
+            one.answer = row.examples.iter().find_map(|example| Answer::read(&example.last_words));
         }
     }
     let mut all: Vec<_> = all.into_values().collect();

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, accept_queue_overflow, seen};
+use super::{Cause, Scenario, Texts, Where, accept_queue_overflow, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::evidence::Source;
 use crate::failure::Class;
@@ -25,6 +25,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "syn-queue-overflow",
         says: "A listener without SYN cookies and with a short queue meets a burst",
         class: Class::ConnectTimeout,
+    },
+    texts: Texts {
+        what: "The server's queue of half-open connections was full",
+        decide: "nstat -az TcpExtTCPReqQFullDrop TcpExtTCPReqQFullDoCookies        on the \
+               server",
+        remedy: "switch SYN cookies on, or lengthen the queue",
+        command: "sysctl net.ipv4.tcp_syncookies=1 net.ipv4.tcp_max_syn_backlog=8192",
+        shows_up: &[
+            shows(Class::AcceptQueueOverflow, Where::Anywhere, Confidence::Possible),
+            shows(Class::ConnectTimeout, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

@@ -2,10 +2,11 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::errno::Errno;
 use crate::evidence::Source;
+use crate::failure::Class;
 use alloc::format;
 
 pub(super) static CAUSE: Cause = Cause {
@@ -21,6 +22,17 @@ pub(super) static CAUSE: Cause = Cause {
         "kernel log \"TCP: out of memory -- consider tuning tcp_mem\"",
     ],
     scenario: Scenario::None { why: "net.ipv4.tcp_mem is host-wide: lowering it hurts all others" },
+    texts: Texts {
+        what: "The kernel had no memory for a socket or its buffers",
+        decide: "cat /proc/net/sockstat; sysctl net.ipv4.tcp_mem; nstat -az \
+               TcpExtTCPAbortOnMemory",
+        remedy: "hold fewer connections or smaller buffers, or allow TCP more memory",
+        command: "sysctl net.ipv4.tcp_mem",
+        shows_up: &[
+            shows(Class::TcpMemory, Where::Anywhere, Confidence::Proven),
+            shows(Class::NoBufferSpace, Where::Anywhere, Confidence::Likely),
+        ],
+    },
     recognise,
 };
 

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{
     CertificateFault as Fault, Class, Outcome, ProtocolError, TlsError, alert_name,
@@ -31,6 +31,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "tls-certificate",
         says: "A server shows a certificate that nobody trusted has signed",
         class: Class::TlsCertInvalid,
+    },
+    texts: Texts {
+        what: "A certificate was not accepted",
+        decide: "openssl s_client -connect HOST:PORT -servername HOST -showcerts </dev/null",
+        remedy: "renew it, serve the whole chain, or trust its authority",
+        command: "openssl s_client -connect HOST:PORT -servername HOST </dev/null | openssl \
+               x509 -noout -subject -issuer -dates -ext subjectAltName",
+        shows_up: &[
+            shows(Class::TlsCertInvalid, Where::Anywhere, Confidence::Likely),
+            shows(Class::TlsAlert, Where::Anywhere, Confidence::Possible),
+        ],
     },
     recognise,
 };

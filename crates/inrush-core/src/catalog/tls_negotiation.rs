@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Outcome, Phase, TlsError, alert_name};
 use crate::tally::Row;
@@ -29,6 +29,17 @@ pub(super) static CAUSE: Cause = Cause {
         name: "tls-negotiation",
         says: "A server that speaks no version of TLS that we speak",
         class: Class::TlsAlert,
+    },
+    texts: Texts {
+        what: "The TLS hand-shake ended without an agreement",
+        decide: "openssl s_client -connect HOST:PORT -tls1_2; openssl s_client -connect \
+               HOST:PORT -tls1_3",
+        remedy: "give both sides a version and a cipher suite in common",
+        command: "nmap --script ssl-enum-ciphers -p PORT HOST",
+        shows_up: &[
+            shows(Class::TlsAlert, Where::Anywhere, Confidence::Likely),
+            shows(Class::TlsHandshakeEof, Where::Anywhere, Confidence::Likely),
+        ],
     },
     recognise,
 };

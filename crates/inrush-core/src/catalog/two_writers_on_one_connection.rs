@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, Where, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
 use crate::failure::{Class, Failure, ProtocolError};
 use crate::plan::Expect;
@@ -33,6 +33,16 @@ pub(super) static CAUSE: Cause = Cause {
         says: "A server's second writer puts a frame into the middle of the first one's",
         class: Class::WsProtocolError,
     },
+    texts: Texts {
+        what: "Two threads of one program write (or read) on one connection at once",
+        decide: "go run -race ./...; grep -n 'WriteMessage\\|send(' SOURCE",
+        remedy: "let one writer own the connection (a queue, or a lock around each write)",
+        command: "go run -race ./...",
+        shows_up: &[
+            shows(Class::ConcurrentMisuse, Where::Anywhere, Confidence::Proven),
+            shows(Class::WsProtocolError, Where::Anywhere, Confidence::Possible),
+        ],
+    },
     recognise,
 };
 
@@ -41,15 +51,14 @@ fn recognise(case: &Case<'_>, pool: &mut Pool) -> Option<Claim> {
     let resumed = claim.rows.iter().filter(|row| resumes(row) == Some(true));
     let resumed: u64 = resumed.map(|row| row.count).sum();
     let examples = claim.rows.iter().flat_map(|row| &row.examples);
-    let lines: Vec<String> =
-        examples.filter_map(|one| inside(case, one)).take(2).collect();
+    let lines: Vec<String> = examples.filter_map(|one| inside(case, one)).take(2).collect();
     let claim = lines.into_iter().fold(claim, Claim::says);
     let (all, went_on) = (count(claim.count()), count(resumed));
     let claim = match resumed {
         // The server has one bug: what it was seen to do on some, it did on the others.
-        1.. => claim.sure(Confidence::Proven).says(format!(
-            "on {went_on} of {all} the interrupted message went on right after it"
-        )),
+        1.. => claim
+            .sure(Confidence::Proven)
+            .says(format!("on {went_on} of {all} the interrupted message went on right after it")),
         0 => claim
             .sure(Confidence::Likely)
             .what("A frame lies inside another: two writers, or one that forgets half of a write")
@@ -178,18 +187,14 @@ mod tests {
             ),
             "{lines:?}"
         );
-        assert_eq!(
-            lines[2],
-            "on 7 of 9 the interrupted message went on right after it"
-        );
+        assert_eq!(lines[2], "on 7 of 9 the interrupted message went on right after it");
         assert_eq!(found[1].alternatives, ["two-writers-on-one-connection"]);
     }
 
     #[test]
     fn one_that_never_went_on_is_likely() {
         let lab = Lab::ws().book(4, inside(false));
-        let found =
-            lab.expect(&[("two-writers-on-one-connection", 4, Confidence::Likely)]);
+        let found = lab.expect(&[("two-writers-on-one-connection", 4, Confidence::Likely)]);
         assert!(found[0].what.contains("two writers, or one that"), "{}", found[0].what);
         let last = found[0].because.last().unwrap();
         assert!(last.text.contains("short write"), "{last:?}");

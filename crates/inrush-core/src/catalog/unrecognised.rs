@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Pool};
 use super::words::{self, count};
-use super::{Cause, Scenario, seen};
+use super::{Cause, Scenario, Texts, seen};
 use crate::diagnosis::{Case, Culprit};
 use crate::tally::Row;
 use alloc::format;
@@ -15,6 +15,13 @@ pub(super) static CAUSE: Cause = Cause {
     unsure: None,
     same_as: &[],
     scenario: Scenario::None { why: "what can be made to happen on purpose is recognised" },
+    texts: Texts {
+        what: "No known cause stands behind these words",
+        decide: "",
+        remedy: "",
+        command: "",
+        shows_up: &[],
+    },
     recognise,
 };
 

@@ -5,10 +5,10 @@ use crate::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 macro_rules! classes {
-    ($($(#[$doc:meta])* $name:ident = $id:literal,)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $id:literal,)*) => {
         /// What was seen, as a stable id. It never blames.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum Class { $($(#[$doc])* #[serde(rename = $id)] $name,)* }
+        pub enum Class { $(#[doc = $doc] #[serde(rename = $id)] $name,)* }
 
         impl Class {
             /// All of them, in the catalogue's order.
@@ -17,6 +17,16 @@ macro_rules! classes {
             /// The stable id: metric label, JSON key, page name.
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$name => $id,)* }
+            }
+
+            /// One line for people, without a full stop.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $doc,)* }.trim().trim_end_matches('.')
+            }
+
+            /// The one with this id.
+            pub fn named(id: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|class| class.id() == id)
             }
         }
     };

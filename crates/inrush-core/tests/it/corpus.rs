@@ -42,3 +42,8 @@ fn compressed_messages_of_the_corpus() {
 fn messages_of_the_corpus() {
     replay("dispatch", bodies::dispatch::check);
 }
+
+#[test]
+fn texts_of_the_corpus() {
+    replay("explain", bodies::explain::check);
+}

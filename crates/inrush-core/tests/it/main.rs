@@ -13,12 +13,14 @@
 mod bodies;
 mod compressing;
 mod corpus;
+mod explain;
 mod faults;
 mod frames;
 mod handshakes;
 mod merging;
 mod mirroring;
 mod pacing;
+mod repro;
 mod wheel_model;
 mod world;
 

@@ -4,6 +4,7 @@
 //! it models what a kernel does (FAILURES.md), and what is made of that is for the core to find
 //! out.
 
+mod between;
 mod captain;
 mod chance;
 mod kernel;
@@ -21,7 +22,7 @@ pub(crate) use outcome::Outcome;
 pub(crate) use process::{Costs, OWN};
 pub(crate) use script::{Act, Part, Scripted};
 pub(crate) use secure::{HELLO, alert};
-pub(crate) use socket::{Pid, Sock};
+pub(crate) use socket::{Pid, Sock, SockId};
 
 use captain::Captain;
 use inrush_core::plan::{

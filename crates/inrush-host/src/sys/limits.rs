@@ -128,6 +128,14 @@ pub fn terminate(pid: u32) {
     }
 }
 
+/// Ends a process of ours at once (SIGKILL).
+pub fn kill(pid: u32) {
+    if let Some(pid) = to_pid(pid) {
+        // ESRCH: it has ended, which is what was wanted.
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
 /// Whether there is such a process, whoever's it is.
 pub fn exists(pid: u32) -> bool {
     let asked = to_pid(pid).map(rustix::process::test_kill_process);

@@ -4,8 +4,11 @@
 //! above this folder stays as it is.
 
 pub mod clock; // monotonic time, CPU time, timer slack
+pub mod conntrack; // the table of tracked connections
 pub mod inherited; // descriptors our parent left open
 pub mod limits; // descriptors, cores, life and death of processes
+pub mod namespace; // a network of this process alone
+pub mod path; // what lies between two sockets
 pub mod poll; // readiness and precise wake-ups
 pub mod signal; // SIGINT and SIGTERM
 pub mod sock_diag; // the other side of our sockets, when it is on this host

@@ -43,6 +43,24 @@ pub fn connect(
     }
 }
 
+/// A socket for connections to such an address, not connected.
+pub fn unconnected(of: SocketAddr) -> Result<OwnedFd, Errno> {
+    socket(of).map_err(errno)
+}
+
+/// Begins a connection on a socket that is there.
+pub fn begin(fd: impl AsFd, to: SocketAddr) -> Result<(), Errno> {
+    match net::connect(fd, &to) {
+        Ok(()) | Err(Code::INPROGRESS) => Ok(()),
+        Err(e) => Err(errno(e)),
+    }
+}
+
+/// TCP_USER_TIMEOUT: the kernel gives up when nothing was acknowledged for so long.
+pub fn give_up_after(fd: impl AsFd, milliseconds: u32) -> Result<(), Errno> {
+    sockopt::set_tcp_user_timeout(fd, milliseconds).map_err(errno)
+}
+
 /// Whether connections can begin at this address: false when it is none of this host's. What cannot
 /// be found out is left to connect().
 pub fn is_local(ip: IpAddr) -> bool {

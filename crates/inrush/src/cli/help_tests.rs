@@ -21,7 +21,7 @@ fn help_is_as_stored_and_fits() {
     let mut command = crate::cli::command().term_width(96);
     command.build();
     golden("help.txt", &command.render_help().to_string());
-    for verb in ["run", "serve"] {
+    for verb in ["run", "serve", "explain", "repro"] {
         let long = command.find_subcommand_mut(verb).unwrap().render_long_help();
         let mut page = crate::cli::without_env(crate::cli::command()).term_width(96);
         page.build();
@@ -38,6 +38,9 @@ fn help_is_as_stored_and_fits() {
 /// As a shell splits it: what stands between two quotation marks is one word.
 fn words(line: &str) -> Vec<OsString> {
     let line = line.split(" #").next().unwrap_or_default().trim_end().trim_end_matches(" &");
+    // What a shell leads in is no argument; `<` between quotation marks is one.
+    let redirected = line.split(" < ").next().filter(|it| !it.contains('\''));
+    let line = redirected.unwrap_or(line);
     let quoted = line.split('\'').enumerate();
     let words = quoted.flat_map(|(at, part)| match at % 2 {
         0 => part.split_whitespace().map(Into::into).collect::<Vec<_>>(),
@@ -50,7 +53,9 @@ fn words(line: &str) -> Vec<OsString> {
 fn assert_works(line: &str) {
     let done = match parse(words(line)) {
         Ok(Cli { verb: Verb::Run(run), .. }) => run.resolve_free().map(drop),
+        Ok(Cli { verb: Verb::Repro(args), .. }) => args.chosen().map(drop),
         Ok(Cli { verb: Verb::Serve(serve), .. }) => serve.resolve().map(drop),
+        Ok(Cli { verb: Verb::Explain(explain), .. }) => explain.resolve().map(drop),
         Err(CliError::Shown { exit_code: 0, .. }) => Ok(()),
         Err(error) => Err(error),
     };
@@ -59,7 +64,7 @@ fn assert_works(line: &str) {
 
 #[test]
 fn every_example_of_the_help_parses() {
-    for verb in ["run", "serve"] {
+    for verb in ["run", "serve", "explain", "repro"] {
         let mut command = crate::cli::command();
         command.build();
         let help = command.find_subcommand_mut(verb).unwrap().render_long_help().to_string();

@@ -18,8 +18,9 @@ Faults (SELECT: RATIO, every:N, first:N, after:N; default all), e.g. rst-after-a
   rst-on-first-byte, close-on-first-byte, garbage-upgrade, drop-reply, delay-reply:TIME,
   duplicate-reply, corrupt-reply, interleave-frames (a frame inside another, as two writers make
   them; WebSockets only), pause:TIME/TIME, slow-accept:RATE, close-mid-write, rst-mid-write,
-  stall-accept, stall-tls, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame,
-  close-code:N, slow-read, die-after:COUNT|TIME (1m is a minute, 1M a million), fd-limit:COUNT
+  stall-accept, stall-tls, stall-upgrade[:TIME], reject-upgrade:STATUS, half-frame, bad-opcode,
+  refuse-tls, message-limit:BYTES, close-code:N, slow-read, die-after:COUNT|TIME (1m is a
+  minute, 1M a million), fd-limit:COUNT
 
 Examples:
   # every hundredth WebSocket is never answered
@@ -174,7 +175,7 @@ impl ServeArgs {
 }
 
 /// Names without an argument.
-const PLAIN: [(&str, Kind); 17] = [
+const PLAIN: [(&str, Kind); 19] = [
     ("close-after-accept", Kind::CloseAfterAccept),
     ("rst-after-accept", Kind::RstAfterAccept),
     ("close-after-first-write", Kind::CloseAfterFirstWrite),
@@ -191,11 +192,13 @@ const PLAIN: [(&str, Kind); 17] = [
     ("stall-accept", Kind::StallAccept),
     ("stall-tls", Kind::StallTls),
     ("half-frame", Kind::HalfFrame),
+    ("refuse-tls", Kind::RefuseTls),
+    ("bad-opcode", Kind::BadOpcode),
     ("slow-read", Kind::SlowRead),
 ];
 
 /// Names with one, and its form.
-const ARGUED: [(&str, &str); 9] = [
+const ARGUED: [(&str, &str); 10] = [
     ("close-after", "TIME"),
     ("delay-reply", "TIME"),
     ("pause", "TIME/TIME"),
@@ -205,6 +208,7 @@ const ARGUED: [(&str, &str); 9] = [
     ("close-code", "N"),
     ("die-after", "COUNT|TIME"),
     ("fd-limit", "COUNT"),
+    ("message-limit", "BYTES"),
 ];
 
 /// FAULT[@SELECT].
@@ -242,6 +246,7 @@ fn argued(name: &str, argument: &str) -> Result<Kind, UnitError> {
         "close-after" => Ok(Kind::CloseAfter(units::time(argument)?)),
         "delay-reply" => Ok(Kind::DelayReply(units::some_time(argument)?)),
         "stall-upgrade" => Ok(Kind::StallUpgrade(units::some_time(argument)?)),
+        "message-limit" => Ok(Kind::MessageLimit(units::positive(argument)?)),
         "fd-limit" => Ok(Kind::FdLimit(units::positive(argument)?)),
         "pause" => match argument.split_once('/') {
             Some((length, every)) => {
@@ -319,6 +324,8 @@ mod tests {
             ("die-after:1m", Kind::DieAfterTime(secs(60)), Select::All),
             ("die-after:1M", Kind::DieAfterCount(1_000_000), Select::All),
             ("fd-limit:1k", Kind::FdLimit(1_000), Select::All),
+            ("message-limit:1k", Kind::MessageLimit(1_000), Select::All),
+            ("refuse-tls@first:3", Kind::RefuseTls, Select::First(3)),
         ] {
             assert_eq!(fault(text), Ok(Fault { kind, select }), "{text}");
         }

@@ -7,6 +7,9 @@ use std::ffi::OsString;
 
 /// Runs the loops of this process until their captain has heard their last word.
 pub(crate) fn run(arguments: &[OsString]) -> u8 {
+    if let Some(code) = crate::verb::repro::stage(arguments) {
+        return code;
+    }
     let Some(given) = Given::read(arguments) else { return crate::exit::USAGE };
     limits::die_with_parent(given.parent);
     limits::raise_nofile();

@@ -16,6 +16,7 @@ mod pings;
 mod queue;
 mod refusals;
 mod refused;
+mod repro;
 mod stopping;
 mod tls;
 mod writers;

@@ -1,8 +1,8 @@
 //! A 101 whose Sec-WebSocket-Accept fits another key than ours: somebody answers for the server.
 
 use super::super::claim::Claim;
-use super::super::words::{self, count};
 use super::super::seen;
+use super::super::words::{self, count};
 use crate::diagnosis::{Case, Confidence};
 use crate::protocol::ws_handshake::Answer;
 use alloc::collections::BTreeSet;

@@ -28,8 +28,7 @@ pub(super) fn resolve(asked: &Target, location: &[u8]) -> Option<Target> {
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let host = rest[..end].rsplit('@').next().unwrap_or_default();
     let good = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    if !host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
-        || !host.chars().all(good)
+    if !host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') || !host.chars().all(good)
     {
         return None;
     }

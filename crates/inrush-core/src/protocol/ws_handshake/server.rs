@@ -129,6 +129,8 @@ pub fn render_status(status: u16, body: &str, out: &mut Vec<u8>) {
     let reason = reason(status);
     let (hint, connection) = match status {
         426 => ("Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n", "Upgrade, close"),
+        // What a gateway says; the header tells which one.
+        502 | 504 => ("Server: inrush\r\n", "close"),
         _ => ("", "close"),
     };
     let length = body.len();

@@ -227,7 +227,7 @@ impl ServeSwarm {
             self.commit();
             return self.close(slot, Close::Rst, orders);
         }
-        if self.conn(slot).ending != Ending::None {
+        if self.conn(slot).ending != Ending::None || self.speaks_no_tls(now, slot, orders) {
             return;
         }
         match self.conn(slot).state {

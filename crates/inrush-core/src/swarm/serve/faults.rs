@@ -97,6 +97,25 @@ impl ServeSwarm {
         if spent { None } else { self.fault(slot, wanted) }
     }
 
+    /// The fault message-limit: whether these bytes make the message too long.
+    pub(super) fn over_limit(&mut self, slot: u32, length: usize) -> bool {
+        let limit = self.fault(slot, |kind| matches!(kind, Kind::MessageLimit(_)));
+        let Some(Kind::MessageLimit(limit)) = limit else { return false };
+        let before = self.rare.get(&slot).map_or(0, |rare| rare.parts.len());
+        let over = before + length > limit as usize;
+        self.counts.faults += u64::from(over);
+        over
+    }
+
+    /// The fault bad-opcode: what a reply's frame is said to be. 3 is reserved (RFC 6455 §5.2).
+    pub(super) fn opcode(&mut self, slot: u32, kind: u8) -> u8 {
+        if self.fault(slot, |kind| matches!(kind, Kind::BadOpcode)).is_none() {
+            return kind;
+        }
+        self.commit();
+        3
+    }
+
     /// Counts one fault committed.
     pub(super) fn commit(&mut self) {
         self.counts.faults += 1;

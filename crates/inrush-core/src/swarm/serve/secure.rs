@@ -1,7 +1,7 @@
 //! TLS of one accepted connection: begun after its accept, and everything else waits for it.
 
 use super::ServeSwarm;
-use super::conn::{NO_TARGET, State};
+use super::conn::{Ending, NO_TARGET, State};
 use crate::failure::{Op, Outcome, TlsError};
 use crate::fault::Kind;
 use crate::swarm::{Close, Order, Orders};
@@ -17,6 +17,21 @@ impl ServeSwarm {
         } else {
             orders.push(Order::Secure { id, target: NO_TARGET, resume: true });
         }
+    }
+
+    /// The fault refuse-tls: whatever the client hello offers, no version of it is spoken here.
+    pub(super) fn speaks_no_tls(&mut self, now: Nanos, slot: u32, orders: &mut Orders) -> bool {
+        let conn = *self.conn(slot);
+        let fresh = conn.faults != 0 && conn.state == State::Fresh;
+        if !fresh || self.fault(slot, |kind| matches!(kind, Kind::RefuseTls)).is_none() {
+            return false;
+        }
+        self.commit();
+        self.conn(slot).state = State::Mute;
+        // RFC 8446 §6: a fatal alert (2), protocol_version (70), in a record of its own.
+        self.say(now, slot, orders, |out| out.extend_from_slice(&[0x15, 3, 3, 0, 2, 2, 70]));
+        self.end(now, slot, Ending::Half);
+        true
     }
 
     /// Hands are shaken.

@@ -46,6 +46,9 @@ impl ServeSwarm {
                 if start {
                     self.conn(slot).set(Flag::Text, text);
                 }
+                if self.over_limit(slot, bytes.len()) {
+                    return self.violated(now, slot, ProtocolError::TooBig, orders);
+                }
                 let piece = Piece { bytes, mask, offset };
                 if compressed {
                     self.compressed_piece(now, slot, piece, (start, end), orders);
@@ -199,6 +202,7 @@ impl ServeSwarm {
             Some(packed) => (kind | COMPRESSED, packed.as_slice(), false),
             None => (kind, payload, corrupted),
         };
+        let kind = if framed { self.opcode(slot, kind) } else { kind };
         let interleaved = deed.interleaved && framed && !payload.is_empty();
         let render = |out: &mut Vec<u8>| {
             if framed {

@@ -54,6 +54,8 @@ pub(crate) struct Counters {
     pub(crate) out_rsts: u64,
     pub(crate) aborts_on_close: u64,
     pub(crate) aborts_on_data: u64,
+    pub(crate) req_queue_full_drops: u64,
+    pub(crate) icmp_unreachables: u64,
 }
 
 /// What is on its way.
@@ -98,6 +100,12 @@ pub(crate) struct Kernel {
     pub(crate) elsewhere: BTreeSet<SocketAddr>,
     /// net.ipv4.ip_local_port_range.
     pub(crate) ports: (u16, u16),
+    /// net.ipv4.tcp_syncookies.
+    pub(crate) cookies: bool,
+    /// Ways that are forbidden (FAILURES 11, prohibit).
+    pub(crate) prohibited: BTreeSet<std::net::IpAddr>,
+    /// No way leads to any but a loopback address.
+    pub(crate) alone: bool,
     pub(crate) socks: Vec<Sock>,
     pub(super) table: BTreeMap<(SocketAddr, SocketAddr), SockId>,
     pub(super) chance: Chance,
@@ -119,6 +127,9 @@ impl Kernel {
             filtered: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
             ports: (32_768, 60_999),
+            cookies: true,
+            prohibited: BTreeSet::new(),
+            alone: false,
             socks: Vec::new(),
             table: BTreeMap::new(),
             chance: Chance::new(seed),
@@ -161,6 +172,13 @@ impl Kernel {
         from: std::net::IpAddr,
         to: SocketAddr,
     ) -> Result<SockId, (Op, Errno)> {
+        if self.prohibited.contains(&to.ip()) {
+            return Err((Op::Connect, Errno::EACCES));
+        }
+        if self.alone && !to.ip().is_loopback() {
+            // FAILURES 11, no route: nothing is sent.
+            return Err((Op::Connect, Errno::ENETUNREACH));
+        }
         let Some(local) = self.free_port(from, to) else {
             // FAILURES 9a: at once, and another destination still works.
             return Err((Op::Connect, Errno::EADDRNOTAVAIL));

@@ -23,6 +23,9 @@ impl Kernel {
         if let Some(id) = self.table.get(&(to, from)).copied() {
             let now = self.now;
             let sock = &mut self.socks[id];
+            if sock.cut_off {
+                return;
+            }
             sock.segs_in += 1;
             sock.heard = now;
             return self.arrive_at(id, kind);
@@ -48,6 +51,12 @@ impl Kernel {
             // FAILURES 1b: dropped in silence.
             listener.drops += 1;
             self.counters.listen_overflows += 1;
+            return;
+        }
+        if with_cookie && !self.cookies {
+            // FAILURES 10c.
+            listener.drops += 1;
+            self.counters.req_queue_full_drops += 1;
             return;
         }
         if with_cookie {
@@ -167,6 +176,7 @@ impl Kernel {
             sock.snd.drain(..usize::try_from(bytes).expect("it is below the buffer's size"));
             sock.una += bytes;
             sock.nxt = sock.nxt.max(sock.una);
+            sock.unheard = None;
             (sock.tries, sock.again_at) = (0, Nanos::MAX);
         }
         if upto > end && sock.fin.1 && !sock.fin.2 {
@@ -333,7 +343,13 @@ impl Kernel {
             // FAILURES 1e: the server gives up; whoever writes then is reset.
             Tcp::SynRecv if sock.tries as usize > SYNACK_GAPS.len() => return self.forget(id),
             Tcp::SynRecv => self.transmit(id, Kind::SynAck { cookie: false }),
+            // FAILURES 13: the kernel's patience is at an end.
+            _ if sock.is_given_up(now) => {
+                sock.error = Some(Errno::ETIMEDOUT);
+                return self.over(id);
+            }
             _ => {
+                sock.unheard = sock.unheard.or(Some(now));
                 sock.retrans += 1;
                 sock.nxt = sock.una;
                 sock.fin.1 = false;

@@ -88,6 +88,11 @@ pub(crate) struct Sock {
     pub(crate) order: Nanos,
     pub(crate) heard: Nanos,
     pub(crate) born: Nanos,
+    /// Whatever comes for it is lost on the way.
+    pub(crate) cut_off: bool,
+    /// TCP_USER_TIMEOUT, and since when nothing was acknowledged.
+    pub(crate) gives_up: Option<Nanos>,
+    pub(crate) unheard: Option<Nanos>,
     /// All that the program was told was taken, when a test listens.
     pub(crate) tap: Option<Vec<u8>>,
 }
@@ -121,6 +126,9 @@ impl Sock {
             order: Nanos::ZERO,
             heard: Nanos::ZERO,
             born: Nanos::ZERO,
+            cut_off: false,
+            gives_up: None,
+            unheard: None,
             tap: None,
         }
     }
@@ -144,6 +152,11 @@ impl Sock {
     pub(crate) fn has_room(&self) -> bool {
         let free = self.snd_room - self.snd.len();
         free > 0 && free * 2 >= self.snd.len()
+    }
+
+    /// TCP_USER_TIMEOUT has passed since the first retransmission, about.
+    pub(crate) fn is_given_up(&self, now: Nanos) -> bool {
+        self.gives_up.zip(self.unheard).is_some_and(|(patience, since)| now - since >= patience)
     }
 
     /// Bytes and FIN that were sent and not acknowledged.

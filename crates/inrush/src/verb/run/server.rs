@@ -16,6 +16,17 @@ pub(crate) const PARENT: &str = "INRUSH_SERVE_PARENT";
 const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_WORDS: &str = "listening on ";
 
+/// Where a server of ours says that it listens; `None` when it does not.
+pub(crate) fn first_address(child: &mut Child) -> Option<SocketAddr> {
+    let mut line = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        // It is read no further: with --quiet there is no second line.
+        let _ = BufReader::new(stdout.take(4_096)).read_line(&mut line);
+    }
+    let rest = line.strip_prefix(FIRST_WORDS)?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
 /// A running server of ours; ended when dropped.
 #[derive(Debug)]
 pub(crate) struct BuiltIn {
@@ -43,15 +54,7 @@ impl BuiltIn {
             .process_group(0)
             .spawn()
             .map_err(|error| problem(&error.to_string()))?;
-        let mut line = String::new();
-        if let Some(stdout) = child.stdout.take() {
-            // It is read no further: with --quiet there is no second line.
-            let _ = BufReader::new(stdout.take(4_096)).read_line(&mut line);
-        }
-        let address = line.strip_prefix(FIRST_WORDS).and_then(|rest| {
-            rest.split_whitespace().next().and_then(|address| address.parse().ok())
-        });
-        match address {
+        match first_address(&mut child) {
             Some(address) => Ok(Self { child, address }),
             None => {
                 let _ = child.kill();

@@ -56,6 +56,28 @@ fn a_leak_greets_reads_nothing_and_never_ends() {
     assert_eq!((host.logged(), host.faults(), host.swarm.live), (vec![], 1, 1));
 }
 
+/// RFC 8446 §6, RFC 6455 §5.2 and §7.4.1.
+#[test]
+fn tls_refused_an_opcode_that_is_none_and_a_limit() {
+    let mut host = Host::new(faulty(Kind::RefuseTls));
+    let id = host.accept();
+    host.bytes(id, &[0x16, 3, 1, 2, 0, 1]);
+    assert_eq!((host.take(id), host.faults()), (vec![0x15, 3, 3, 0, 2, 2, 70], 1));
+
+    let mut host = Host::new(faulty(Kind::BadOpcode));
+    let id = host.websocket();
+    host.bytes(id, &frame(0x81, b"hello"));
+    assert_eq!((host.take(id), host.faults()), (b"\x83\x05hello".to_vec(), 1));
+
+    let mut host = Host::new(faulty(Kind::MessageLimit(5)));
+    let id = host.websocket();
+    host.bytes(id, &frame(0x81, b"hello"));
+    assert_eq!(host.take(id), b"\x81\x05hello");
+    host.bytes(id, &frame(0x01, b"hel"));
+    host.bytes(id, &frame(0x80, b"lo!"));
+    assert_eq!((host.take(id), host.faults()), (b"\x88\x02\x03\xf1".to_vec(), 1));
+}
+
 #[test]
 fn rst_on_first_byte_and_close_with_it_unread() {
     let mut host = Host::new(faulty(Kind::RstOnFirstByte));

@@ -1,0 +1,105 @@
+//! Python: socket, asyncio, ssl, http.client, urllib3, requests, httpx, aiohttp, websockets,
+//! websocket-client, gevent, uvicorn, gunicorn, Twisted, autobahn, tornado.
+
+use super::go::is_own_name;
+use super::prelude::*;
+
+pub(super) static GRAMMARS: &[Grammar] = &[Grammar {
+    runtime: Some(Runtime::Python),
+    phrases: &[MARKS, NET, TLS, WEBSOCKET, OTHERS],
+    read: Some(read),
+    print: Some(print),
+}];
+
+#[rustfmt::skip]
+static MARKS: &[Phrase] = &[
+    mark("Traceback (most recent call last)"), mark("[Errno"), mark("[WinError"), mark(".py\", line"), mark(".py:"), mark("requests.exceptions"), mark("urllib3"), mark("httpx."), mark("aiohttp."), mark("asyncio"),
+    mark("ConnectionRefusedError"), mark("ConnectionResetError"), mark("BrokenPipeError"), mark("OSError"), mark("socket.gaierror"), mark("socket.timeout"), mark("http.client."), mark("websockets.exceptions"), mark("ssl.SSL*"), mark("_ssl.c"),
+    mark("HTTPConnectionPool("), mark("HTTPSConnectionPool("), mark("websocket._exceptions"), mark("gunicorn"), mark("uvicorn"), mark("twisted."), mark("tornado"), mark("gevent"), mark("celery"), mark("redis.exceptions"), mark("kombu"), mark("psycopg*"), mark("pymysql"), mark("pymongo"), mark("sqlalchemy"), mark("ConnectionAbortedError"), mark("httpcore."), mark("urllib.error"), mark("paramiko"), mark("anyio."), mark("<urlopen error"), mark("pika."), mark("paho."), mark("django"),
+    mark("concurrent.futures"), mark("TimeoutError: timed out"), mark("TimeoutError: [Errno"), mark("stderr=subprocess"), mark("autobahn"), mark("trio."),
+    doing("sock.connect", Phase::Connect, Op::Connect), doing("sock_connect", Phase::Connect, Op::Connect), doing("create_connection", Phase::Connect, Op::Connect), doing("socket.accept", Phase::Accept, Op::Accept), doing("accept_connection", Phase::Accept, Op::Accept), doing("sock_accept", Phase::Accept, Op::Accept), doing("self._accept()", Phase::Accept, Op::Accept),
+    doing("recv(", Phase::Open, Op::Read), doing("recv_into", Phase::Open, Op::Read), doing("readinto", Phase::Open, Op::Read), doing("_read_ready", Phase::Open, Op::Read), doing("_read_ready__data_received", Phase::Open, Op::Read), doing("send(", Phase::Open, Op::Write), doing("sendall(", Phase::Open, Op::Write), doing("socket.send()", Phase::Open, Op::Write), doing("_write_ready", Phase::Open, Op::Write), doing("attempting to bind on address", Phase::Bind, Op::Bind), doing("error while attempting to bind", Phase::Bind, Op::Bind), doing("Connection in use", Phase::Bind, Op::Bind),
+    doing("Connect call failed", Phase::Connect, Op::Connect), doing("Failed to establish a new connection", Phase::Connect, Op::Connect), doing("NewConnectionError", Phase::Connect, Op::Connect), doing("ConnectError", Phase::Connect, Op::Connect), doing("Cannot connect to host", Phase::Connect, Op::Connect), doing("ReadError", Phase::Open, Op::Read), doing("WriteError", Phase::Open, Op::Write), doing("Multiple exceptions:", Phase::Connect, Op::Connect),
+    amid("<socket.socket", Doing::Net), amid("asyncio.TransportSocket", Doing::Net), amid("_SelectorSocketTransport", Doing::Net), amid("serve_forever", Doing::Serving), amid("socketserver", Doing::Serving), amid("self.do_handshake", Doing::Tls), amid("wrap_socket", Doing::Tls), amid("gunicorn.error", Doing::Serving), amid("uvicorn.error", Doing::Serving), amid("[Errno 24] Too many open files: '", Doing::File), amid("subprocess.py", Doing::File),
+    amid("Error: [Errno 13] Permission denied: '", Doing::File), amid("Permission denied: '", Doing::File), amid("Permission denied: b'", Doing::File), amid("tempfile.py", Doing::File), amid("_io.TextIOWrapper", Doing::File),
+];
+
+#[rustfmt::skip]
+static NET: &[Phrase] = &[
+    errno("socket.accept() out of system resource", Errno::EMFILE).weighs(NUMBER + 5).in_(Phase::Accept).by(Op::Accept),
+    errno("Connect call failed", Errno::ECONNREFUSED).weighs(WORDS - 10).in_(Phase::Connect).by(Op::Connect), errno("ConnectionRefusedError", Errno::ECONNREFUSED).weighs(WORDS - 1), errno("ConnectionRefused", Errno::ECONNREFUSED).weighs(WORDS - 1), errno("ConnectionResetError", Errno::ECONNRESET).weighs(WORDS - 1).without(&["cannot write to closing transport"]), errno("BrokenPipeError", Errno::EPIPE).weighs(WORDS - 1), errno("ConnectionAbortedError", Errno::ECONNABORTED).weighs(WORDS - 1),
+    errno("All connection attempts failed", Errno::ECONNREFUSED).weighs(WORDS - 3), errno("ConnectError", Errno::ECONNREFUSED).weighs(WORDS - 12).without(&["ssl", "certificate", "name or service"]),
+    is("Cannot write to closing transport", Class::LocalUseAfterClose).last().side(Side::Client), is("I/O operation on closed", Class::LocalUseAfterClose).with(&["socket", "transport", "ssl", "connection"]).side(Side::Client), is("ClosedResourceError", Class::LocalUseAfterClose).side(Side::Client), is("Session is closed", Class::LocalUseAfterClose).side(Side::Client), is("Connector is closed", Class::LocalUseAfterClose).side(Side::Client), is("Cannot send a request, as the client has been closed", Class::LocalUseAfterClose).side(Side::Client), is("the handler is closed", Class::LocalUseAfterClose).side(Side::Client), is("Transport is closed", Class::LocalUseAfterClose).side(Side::Client), is("CannotSendRequest", Class::ConcurrentMisuse).side(Side::Client), is("ResponseNotReady", Class::ConcurrentMisuse).side(Side::Client), is("socket is already connected", Class::LocalUseAfterClose).side(Side::Client), is("unable to perform operation on <TCPTransport closed=True", Class::LocalUseAfterClose).side(Side::Client), is("object is not connected", Class::LocalUseAfterClose).with(&["socket"]),
+    is("gaierror", Class::DnsFailure), is("NameResolutionError", Class::DnsFailure), is("Failed to resolve", Class::DnsFailure), is("ClientConnectorDNSError", Class::DnsFailure), is("getaddrinfo failed", Class::DnsFailure), is("UnknownHostError", Class::DnsFailure), is("DNSLookupError", Class::DnsFailure), is("Could not contact DNS servers", Class::DnsFailure), is("dns.resolver", Class::DnsFailure).with(&["nxdomain", "noanswer", "timeout", "nonameservers"]), is("LifetimeTimeout", Class::DnsFailure),
+    eof("RemoteDisconnected"), eof("Remote end closed connection without response"), eof("ServerDisconnectedError"), eof("Server disconnected"), eof("IncompleteRead"), eof("RemoteProtocolError").weighs(WORDS), eof("peer closed connection without sending complete message body"), eof("Server disconnected without sending a response"), eof("ClientPayloadError"), eof("Response payload is not completed"), eof("IncompleteReadError"), eof("ContentLengthError"), eof("Connection closed unexpectedly").weighs(WORDS), eof("BadStatusLine('')"), eof("BadStatusLine(\"''\""), eof("ChunkedEncodingError").weighs(SURE - 1), eof("bytes read on a total of"), eof("EndOfStream").weighs(WORDS), eof("ConnectionLost").weighs(WORDS - 5), eof("Connection was closed in a non-clean fashion"), eof("ResponseNeverReceived").weighs(WORDS - 5), eof("connection lost").with(&["asyncio", "aiohttp"]).weighs(WORDS), eof("server closed the connection unexpectedly"), eof("StreamClosedError").weighs(WORDS), eof("Stream is closed").with(&["tornado"]), eof("Connection closed by server.").with(&["redis"]), eof("EOF occurred in violation of protocol"), eof("InvalidChunkLength").weighs(SURE - 1), is("Connection was closed cleanly", Class::EofCleanClose).side(Side::Either),
+    is("BadStatusLine", Class::ProtocolMismatch).in_(Phase::Open).weighs(WORDS + 1).without(&["badstatusline('')", "badstatusline(\"''\""]), is("Bad HTTP/0.9 request type", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client), is("Invalid HTTP request received", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client), is("Bad request version", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client), is("illegal status line", Class::ProtocolMismatch).in_(Phase::Open), is("Bad status line", Class::ProtocolMismatch).in_(Phase::Open), is("Expected HTTP/", Class::ProtocolMismatch).in_(Phase::Open), is("Invalid HTTP method in request", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client), is("illegal request line", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client),
+    late_in("ConnectTimeout", Phase::Connect).weighs(SURE + 1), late_in("ConnectTimeoutError", Phase::Connect).weighs(SURE + 1), late_in("ConnectionTimeoutError", Phase::Connect), late_in("ServerTimeoutError", Phase::Open), late_in("SocketTimeoutError", Phase::Open), late_in("Connection timeout to host", Phase::Connect), late_in("ReadTimeout", Phase::Open), late_in("ReadTimeoutError", Phase::Open), late_in("WriteTimeout", Phase::Open).by(Op::Write), late_in("PoolTimeout", Phase::Connect).side(Side::Client), late_in("Timeout on reading data from socket", Phase::Open), late_in("The read operation timed out", Phase::Open), late_in("The write operation timed out", Phase::Open).by(Op::Write), late_in("_ssl.c:", Phase::Tls).with(&["the handshake operation timed out"]), late_in("The handshake operation timed out", Phase::Tls).last(), late_in("SSL connection timeout", Phase::Tls), late_in("asyncio.exceptions.TimeoutError", Phase::Open).weighs(WORDS - 6), late_in("asyncio.TimeoutError", Phase::Open).weighs(WORDS - 6), late_in("TimeoutError", Phase::Open).weighs(WORDS - 7).without(&["opening handshake"]), late_in("socket.timeout", Phase::Open).weighs(WORDS - 6), late_in("timed out after", Phase::Open).weighs(WORDS - 3).with(&["request", "command"]), late_in("WORKER TIMEOUT", Phase::Open).side(Side::Server), late_in("Timeout reading from socket", Phase::Open), late_in("Timeout connecting to server", Phase::Connect), late_in("TCPTimedOutError", Phase::Connect), late_in("User timeout caused connection failure", Phase::Connect), late_in("timed out", Phase::Connect).with(&["httpx.connecttimeout", "urlopen error"]),
+    is("can't start new thread", Class::ThreadLimit), is("can't start new process", Class::ThreadLimit),
+    is("Too many redirects", Class::NotAConnectionFailure), is("TooManyRedirects", Class::NotAConnectionFailure), is("payload too large", Class::MessageTooBig), is("request entity too large", Class::MessageTooBig), is("filedescriptor out of range in select()", Class::FdExhaustedProcess).side(Side::Client),
+    harmless("ModuleNotFoundError"), harmless("ImportError"), harmless("FileNotFoundError"), harmless("IndentationError"), harmless("SyntaxError: invalid syntax"), harmless("NameError"), harmless("AttributeError").weighs(WORDS - 6), harmless("KeyError"), harmless("IndexError"), harmless("ZeroDivisionError"), harmless("UnicodeDecodeError").weighs(WORDS - 6), harmless("UnicodeEncodeError"), harmless("JSONDecodeError"), harmless("AssertionError").weighs(WORDS - 6), harmless("RecursionError"), harmless("NotImplementedError"), harmless("IsADirectoryError"), harmless("NotADirectoryError"), harmless("FileExistsError"), harmless("MemoryError"), harmless("TypeError:").weighs(WORDS - 6).without(&["fetch failed", "terminated", "networkerror", "failed to fetch"]), harmless("ValueError:").weighs(WORDS - 8), harmless("KeyboardInterrupt").weighs(WORDS - 8), harmless("StopIteration"), harmless("MissingSchema"), harmless("InvalidSchema"), harmless("InvalidURL"), harmless("InvalidURI"), harmless("PermissionError").weighs(WORDS - 6), harmless("ResourceWarning"), harmless("DeprecationWarning"),
+];
+
+#[rustfmt::skip]
+static TLS: &[Phrase] = &[
+    tls("CERTIFICATE_VERIFY_FAILED", TlsError::Certificate(CertificateFault::Other)).weighs(SURE + 1), tls("SSLCertVerificationError", TlsError::Certificate(CertificateFault::Other)), tls("ClientConnectorCertificateError", TlsError::Certificate(CertificateFault::Other)), tls("CertificateError: hostname", TlsError::Certificate(CertificateFault::WrongName)).weighs(SURE + 2), tls("Hostname mismatch, certificate is not valid for", TlsError::Certificate(CertificateFault::WrongName)).weighs(SURE + 2), tls("IP address mismatch, certificate is not valid for", TlsError::Certificate(CertificateFault::WrongName)).weighs(SURE + 2),
+    is("UNEXPECTED_EOF_WHILE_READING", Class::TlsHandshakeEof).with(&["handshake", "max retries", "connect", "_ssl.c:1"]).without(&["read of"]), is("SSLEOFError", Class::TlsHandshakeEof).weighs(SURE - 1), is("SSLZeroReturnError", Class::TlsHandshakeEof).weighs(SURE - 2), is("ssl handshake is taking longer than", Class::TlsHandshakeTimeout).last(), is("SSL handshake aborted", Class::TlsHandshakeEof).last(),
+];
+
+#[rustfmt::skip]
+static WEBSOCKET: &[Phrase] = &[
+    is("keepalive ping timeout", Class::KeepaliveTimeout).last(), is("ping/pong timed out", Class::KeepaliveTimeout).last(), is("WebSocketPingTimeout*", Class::KeepaliveTimeout).last(), is("No PONG received after", Class::KeepaliveTimeout).last(), is("WebSocket ping timeout", Class::KeepaliveTimeout).last(), is("WebSocket connection dropped: ping timeout", Class::KeepaliveTimeout).last(),
+    late_in("timed out during opening handshake", Phase::Upgrade), late_in("timed out while waiting for handshake response", Phase::Upgrade), late_in("opening handshake timeout", Phase::Upgrade), late_in("WebSocket opening handshake timeout", Phase::Upgrade).last(), late_in("peer did not finish (in time) the opening handshake", Phase::Upgrade).last(), late_in("timed out while closing connection", Phase::Close),
+    is("ConcurrencyError", Class::ConcurrentMisuse).last().side(Side::Client), is("cannot call recv while another coroutine", Class::ConcurrentMisuse).last().side(Side::Client), is("cannot call recv while another thread", Class::ConcurrentMisuse).last().side(Side::Client), is("Concurrent call to receive() is not allowed", Class::ConcurrentMisuse).side(Side::Client), is("called while another coroutine is already waiting for incoming data", Class::ConcurrentMisuse).side(Side::Client),
+    is("WebSocketBadStatusException", Class::WsBadHandshake).weighs(SURE - 1), is("Handshake status", Class::WsBadHandshake).weighs(SURE - 1), is("WSServerHandshakeError", Class::WsBadHandshake).weighs(SURE - 1), is("server rejected WebSocket connection", Class::WsBadHandshake).weighs(SURE - 1), is("InvalidStatusCode", Class::WsBadHandshake).weighs(SURE - 1), is("InvalidStatus", Class::WsBadHandshake).weighs(SURE - 1), is("Invalid response status", Class::WsBadHandshake).weighs(SURE - 1), is("InvalidOrigin", Class::WsBadHandshake).side(Side::Client), is("WebSocket connection upgrade failed", Class::WsBadHandshake).weighs(SURE - 1), is("connection rejected (403 Forbidden)", Class::WsBadHandshake).weighs(SURE - 1), is("connection was not upgraded", Class::WsBadHandshake),
+    is("InvalidHeaderValue", Class::WsHandshakeMalformed), is("InvalidUpgrade", Class::WsHandshakeMalformed), is("InvalidHeader", Class::WsHandshakeMalformed), is("InvalidMessage", Class::WsHandshakeMalformed).with(&["websocket", "handshake", "http response", "http request"]), is("did not receive a valid HTTP response", Class::WsHandshakeMalformed).weighs(SURE + 1), is("did not receive a valid HTTP request", Class::WsHandshakeMalformed).side(Side::Client).weighs(SURE + 1), is("NegotiationError", Class::WsHandshakeMalformed), is("Invalid upgrade header", Class::WsHandshakeMalformed).weighs(SURE + 1), is("Invalid challenge response", Class::WsHandshakeMalformed).weighs(SURE + 1), is("Invalid connection header", Class::WsHandshakeMalformed).weighs(SURE + 1), is("Invalid WebSocket Header", Class::WsHandshakeMalformed), is("unsupported subprotocol", Class::WsHandshakeMalformed), is("missing Sec-WebSocket*", Class::WsHandshakeMalformed), is("missing Connection header", Class::WsHandshakeMalformed), is("HTTP connection upgrade failed", Class::WsHandshakeMalformed), is("connection closed while reading HTTP status line", Class::EofUnexpected).in_(Phase::Upgrade).by(Op::Read).last(), is("Unsupported upgrade request", Class::WsHandshakeMalformed).side(Side::Server),
+    is("no close frame received or sent", Class::WsCloseAbnormal).last(), is("no close frame received", Class::WsCloseAbnormal).weighs(SURE - 2), is("WebSocketConnectionClosedException", Class::WsCloseAbnormal).weighs(SURE - 3), is("Connection to remote host was lost", Class::WsCloseAbnormal), is("connection closed abnormally", Class::WsCloseAbnormal).weighs(SURE - 3), is("connection was closed uncleanly", Class::WsCloseAbnormal).weighs(SURE - 3), is("socket is already closed", Class::LocalUseAfterClose).side(Side::Client).weighs(SURE + 1), is("Cannot call \"send\" once a close message has been sent", Class::LocalUseAfterClose), is("Cannot call \"receive\" once a disconnect message has been received", Class::LocalUseAfterClose), is("Unexpected ASGI message 'websocket.send'", Class::LocalUseAfterClose), is("WebSocket is not connected. Need to call \"accept\" first", Class::LocalUseAfterClose), is("WebSocketClosedError", Class::LocalUseAfterClose), is("WebSocket connection is closed.", Class::LocalUseAfterClose),
+    is("PayloadTooBig", Class::MessageTooBig), is("over size limit", Class::MessageTooBig), is("frame exceeds limit of", Class::MessageTooBig), is("frame with", Class::MessageTooBig).with(&["exceeds limit of", "over size limit"]), is("Message size", Class::MessageTooBig).with(&["exceeds limit"]), is("exceeds max_msg_size", Class::MessageTooBig), is("max_size", Class::MessageTooBig).with(&["exceed"]),
+    protocol("WebSocketProtocolException", ProtocolError::Opcode).weighs(SURE - 1), protocol("WebSocketPayloadException", ProtocolError::Utf8), protocol("reserved bits must be 0", ProtocolError::Reserved), protocol("rsv is not implemented, yet", ProtocolError::Reserved), protocol("Invalid opcode", ProtocolError::Opcode), protocol("invalid opcode:", ProtocolError::Opcode), protocol("incorrect masking", ProtocolError::Mask).side(Side::Client), protocol("Received frame with non-zero reserved bits", ProtocolError::Reserved), protocol("control frame too long", ProtocolError::ControlTooLong), protocol("fragmented control frame", ProtocolError::ControlFragmented), protocol("unexpected continuation frame", ProtocolError::Continuation), protocol("expected a continuation frame", ProtocolError::Interleaved), protocol("invalid close frame", ProtocolError::BadClose), protocol("Invalid close frame", ProtocolError::BadClose), protocol("invalid start byte at position", ProtocolError::Utf8).with(&["1007", "websocket"]), protocol("Illegal frame", ProtocolError::Opcode).with(&["websocket"]), protocol("Invalid UTF-8 text message", ProtocolError::Utf8), protocol("encountered invalid UTF-8 while processing text message", ProtocolError::Utf8), protocol("unmasked client-to-server frame", ProtocolError::Mask).side(Side::Client),
+];
+
+#[rustfmt::skip]
+static OTHERS: &[Phrase] = &[
+    errno("No servers available", Errno::ECONNREFUSED).weighs(WORDS - 5), late_in("ServerSelectionTimeoutError", Phase::Connect).weighs(WORDS - 8), is("QueuePool limit of size", Class::ConnectTimeout).side(Side::Client).at(Printed::Local), is("Too many connections", Class::ServerConnLimit).weighs(SURE - 2),
+    eof("StreamLostError"), eof("ConnectionClosedByBroker").weighs(WORDS), late_in("AMQPConnectorSocketConnectError: TimeoutError", Phase::Connect), errno("AMQPConnectorSocketConnectError", Errno::ECONNREFUSED).weighs(WEAK + 1), eof("ConnectionError: Connection closed by server"), is("AMQPHeartbeatTimeout", Class::KeepaliveTimeout).last(), errno("NoBrokersAvailable", Errno::ECONNREFUSED).weighs(SURE - 5),
+    is("Connection pool is full, discarding connection", Class::NotAConnectionFailure),
+];
+
+/// A look-up of a name that always resolves failed: no descriptor was left.
+fn read(text: &Text, clues: &mut Vec<Clue>) {
+    let Some(at) = text.lower.find("failed to resolve '") else { return };
+    let name = text.lower[at + 19..].split('\'').next().unwrap_or_default();
+    if is_own_name(name) {
+        let phrase = is("", Class::DnsFailureFdExhausted).last();
+        clues.push(Clue { at, end: at + 17, phrase, runtime: Some(Runtime::Python) });
+    }
+}
+
+fn print(event: &Event) -> Option<String> {
+    if event.errno == Errno::EAGAIN {
+        return None;
+    }
+    let (number, words) = (event.number()?, event.words()?);
+    let name = match event.errno {
+        Errno::ECONNREFUSED => "ConnectionRefusedError",
+        Errno::ECONNRESET => "ConnectionResetError",
+        Errno::EPIPE => "BrokenPipeError",
+        Errno::ECONNABORTED => "ConnectionAbortedError",
+        Errno::ETIMEDOUT => "TimeoutError",
+        Errno::EACCES | Errno::EPERM => "PermissionError",
+        _ => "OSError",
+    };
+    let call = match event.op {
+        Op::Socket => "s = socket.socket()",
+        Op::Connect => "sock.connect(sa)",
+        Op::Bind => "sock.bind(address)",
+        Op::Accept => "fd, addr = self._accept()",
+        Op::Read => "data = sock.recv(4096)",
+        Op::Write => "sock.sendall(data)",
+        _ => return None,
+    };
+    let kind = if event.system == System::Windows { "WinError" } else { "Errno" };
+    Some(format!(
+        "Traceback (most recent call last):\n  File \"/srv/app/a.py\", line 8, in <module>\n    \
+         {call}\n{name}: [{kind} {number}] {words}"
+    ))
+}
