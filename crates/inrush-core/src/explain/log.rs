@@ -7,7 +7,7 @@ mod normal;
 pub use joiner::Joiner;
 pub use normal::normal;
 
-use super::{Explained, Explainer, Runtime};
+use super::{Explained, Explainer, Runtime, text};
 use crate::failure::Class;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -51,7 +51,7 @@ impl Groups {
         let explained = explainer.explain(message, from);
         let text = || {
             let first = message.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            normal(&first[..first.floor_char_boundary(SHOWN)])
+            normal(text::first(first, SHOWN))
         };
         match explained.class {
             None => {

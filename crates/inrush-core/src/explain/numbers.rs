@@ -4,6 +4,7 @@
 
 pub(super) mod words;
 
+use super::text::last;
 use crate::errno::Errno;
 
 /// A system whose numbers and words a text may carry.
@@ -46,31 +47,127 @@ const fn row(
     Row { errno, macos, windows, macos_words, windows_words }
 }
 
-#[rustfmt::skip]
 static ROWS: &[Row] = &[
     row(Errno::EPERM, 1, 0, "", ""),
     row(Errno::EBADF, 9, 10009, "", "The file handle supplied is not valid"),
-    row(Errno::EAGAIN, 35, 10035, "Resource temporarily unavailable", "A non-blocking socket operation could not be completed immediately"),
+    row(
+        Errno::EAGAIN,
+        35,
+        10035,
+        "Resource temporarily unavailable",
+        "A non-blocking socket operation could not be completed immediately",
+    ),
     row(Errno::ENOMEM, 12, 0, "", ""),
-    row(Errno::EACCES, 13, 10013, "", "An attempt was made to access a socket in a way forbidden by its access permissions"),
+    row(
+        Errno::EACCES,
+        13,
+        10013,
+        "",
+        "An attempt was made to access a socket in a way forbidden by its access \
+                  permissions",
+    ),
     row(Errno::EINVAL, 22, 10022, "", "An invalid argument was supplied"),
     row(Errno::ENFILE, 23, 0, "", ""),
     row(Errno::EMFILE, 24, 10024, "", "Too many open sockets"),
     row(Errno::EPIPE, 32, 0, "", ""),
-    row(Errno::ENOTSOCK, 38, 10038, "", "An operation was attempted on something that is not a socket"),
-    row(Errno::EADDRINUSE, 48, 10048, "", "Only one usage of each socket address (protocol/network address/port) is normally permitted"),
-    row(Errno::EADDRNOTAVAIL, 49, 10049, "Can't assign requested address", "The requested address is not valid in its context"),
+    row(
+        Errno::ENOTSOCK,
+        38,
+        10038,
+        "",
+        "An operation was attempted on something that is not a socket",
+    ),
+    row(
+        Errno::EADDRINUSE,
+        48,
+        10048,
+        "",
+        "Only one usage of each socket address (protocol/network address/port) is \
+                  normally permitted",
+    ),
+    row(
+        Errno::EADDRNOTAVAIL,
+        49,
+        10049,
+        "Can't assign requested address",
+        "The requested address is not valid in its context",
+    ),
     row(Errno::ENETDOWN, 50, 10050, "", "A socket operation encountered a dead network"),
-    row(Errno::ENETUNREACH, 51, 10051, "", "A socket operation was attempted to an unreachable network"),
-    row(Errno::ENETRESET, 52, 10052, "", "The connection has been broken due to keep-alive activity detecting a failure while the operation was in progress"),
-    row(Errno::ECONNABORTED, 53, 10053, "", "An established connection was aborted by the software in your host machine"),
-    row(Errno::ECONNRESET, 54, 10054, "", "An existing connection was forcibly closed by the remote host"),
-    row(Errno::ENOBUFS, 55, 10055, "", "An operation on a socket could not be performed because the system lacked sufficient buffer space or because a queue was full"),
-    row(Errno::ENOTCONN, 57, 10057, "Socket is not connected", "A request to send or receive data was disallowed because the socket is not connected"),
-    row(Errno::ETIMEDOUT, 60, 10060, "Operation timed out", "A connection attempt failed because the connected party did not properly respond after a period of time, or established connection failed because connected host has failed to respond"),
-    row(Errno::ECONNREFUSED, 61, 10061, "", "No connection could be made because the target machine actively refused it"),
-    row(Errno::EHOSTDOWN, 64, 10064, "", "A socket operation failed because the destination host was down"),
-    row(Errno::EHOSTUNREACH, 65, 10065, "", "A socket operation was attempted to an unreachable host"),
+    row(
+        Errno::ENETUNREACH,
+        51,
+        10051,
+        "",
+        "A socket operation was attempted to an unreachable network",
+    ),
+    row(
+        Errno::ENETRESET,
+        52,
+        10052,
+        "",
+        "The connection has been broken due to keep-alive activity detecting a failure \
+                  while the operation was in progress",
+    ),
+    row(
+        Errno::ECONNABORTED,
+        53,
+        10053,
+        "",
+        "An established connection was aborted by the software in your host machine",
+    ),
+    row(
+        Errno::ECONNRESET,
+        54,
+        10054,
+        "",
+        "An existing connection was forcibly closed by the remote host",
+    ),
+    row(
+        Errno::ENOBUFS,
+        55,
+        10055,
+        "",
+        "An operation on a socket could not be performed because the system lacked \
+                  sufficient buffer space or because a queue was full",
+    ),
+    row(
+        Errno::ENOTCONN,
+        57,
+        10057,
+        "Socket is not connected",
+        "A request to send or receive data was disallowed because the socket is not \
+                  connected",
+    ),
+    row(
+        Errno::ETIMEDOUT,
+        60,
+        10060,
+        "Operation timed out",
+        "A connection attempt failed because the connected party did not properly \
+                  respond after a period of time, or established connection failed because \
+                  connected host has failed to respond",
+    ),
+    row(
+        Errno::ECONNREFUSED,
+        61,
+        10061,
+        "",
+        "No connection could be made because the target machine actively refused it",
+    ),
+    row(
+        Errno::EHOSTDOWN,
+        64,
+        10064,
+        "",
+        "A socket operation failed because the destination host was down",
+    ),
+    row(
+        Errno::EHOSTUNREACH,
+        65,
+        10065,
+        "",
+        "A socket operation was attempted to an unreachable host",
+    ),
 ];
 
 /// The errors that all of this is about.
@@ -132,7 +229,7 @@ pub(super) fn spotted(lower: &str) -> impl Iterator<Item = (usize, u32)> {
 
 /// Whether what stands before a number calls it an error number.
 fn is_called_so(before: &str, value: u32) -> bool {
-    let before = &before[before.floor_char_boundary(before.len().saturating_sub(40))..];
+    let before = last(before, 40);
     let lax = before.ends_with(['(', '[', '#', ' ', ':', '=']);
     let before = before.trim_end_matches([' ', ':', '=', '[', '(', '#', '"', '\'', '-', '<', '\\']);
     let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));

@@ -38,7 +38,25 @@ impl Text {
 
 /// At most [`TEXT_BYTES`] of it, whole characters.
 pub(super) fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_BYTES)]
+    first(text, TEXT_BYTES)
+}
+
+/// Its beginning: so many bytes at most, whole characters.
+pub(super) fn first(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Its end: so many bytes at most and a character more, whole characters.
+pub(super) fn last(text: &str, most: usize) -> &str {
+    let mut begin = text.len().saturating_sub(most);
+    while !text.is_char_boundary(begin) {
+        begin -= 1;
+    }
+    &text[begin..]
 }
 
 /// Without ANSI sequences (ECMA-48 CSI and OSC); other control characters become spaces.

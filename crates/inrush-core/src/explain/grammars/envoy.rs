@@ -2,23 +2,82 @@
 
 use super::prelude::*;
 
-pub(super) static GRAMMARS: &[Grammar] = &[Grammar {
-    runtime: Some(Runtime::Envoy),
-    phrases: &[SAYS],
-    read: Some(read),
-    print: None,
-}];
+pub(super) static GRAMMARS: &[Grammar] =
+    &[Grammar { runtime: Some(Runtime::Envoy), phrases: &[SAYS], read: Some(read), print: None }];
 
 const fn upstream(text: &'static str, phase: Phase, op: Op) -> Phrase {
     is(text, Class::ProxyUpstreamFailure).in_(phase).by(op).last()
 }
 
-#[rustfmt::skip]
 static SAYS: &[Phrase] = &[
-    mark("envoy"), mark("istio"), mark("upstream connect error"), mark("upstream_reset_before_response_started"), mark("response_flags"), mark("via_upstream"), mark("delayed connect error"), mark("outbound|"),
-    upstream("upstream connect error or disconnect/reset before headers", Phase::Connect, Op::Connect).without(&["connection termination", "remote reset", "protocol error", "local reset"]), upstream("upstream connect error or disconnect/reset before headers", Phase::Open, Op::Read).with(&["connection termination", "remote reset", "protocol error", "local reset"]), upstream("upstream request timeout", Phase::Open, Op::Read), upstream("no healthy upstream", Phase::Connect, Op::Connect), upstream("upstream_reset_before_response_started{connection_termination", Phase::Open, Op::Read), upstream("upstream_reset_before_response_started{remote_reset", Phase::Open, Op::Read), upstream("upstream_reset_before_response_started{connection_failure", Phase::Connect, Op::Connect), upstream("upstream_reset_before_response_started{remote_connection_failure", Phase::Connect, Op::Connect), upstream("upstream_reset_before_response_started", Phase::Connect, Op::Connect).weighs(FINAL - 1), upstream("upstream_response_timeout", Phase::Open, Op::Read), upstream("upstream_per_try_timeout", Phase::Open, Op::Read), upstream("no_healthy_upstream", Phase::Connect, Op::Connect), upstream("delayed connect error", Phase::Connect, Op::Connect), upstream("immediate connect error", Phase::Connect, Op::Connect), upstream("transport failure reason:", Phase::Connect, Op::Connect).weighs(SURE), upstream("TLS error: ", Phase::Tls, Op::Read).with(&["upstream"]), upstream("Request for unknown cluster", Phase::Connect, Op::Connect).weighs(SURE), upstream("cluster_not_found", Phase::Connect, Op::Connect), upstream("connect timeout", Phase::Connect, Op::Connect).with(&["upstream", "[c"]).weighs(SURE), 
-    is("upstream_max_stream_duration_reached", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read), is("overflow", Class::ServerConnLimit).with(&["reset reason: overflow", "upstream_reset_before_response_started{overflow"]).weighs(FINAL + 1), is("stream timeout", Class::IoTimeout).weighs(WORDS), is("stream_idle_timeout", Class::IoTimeout), is("downstream_remote_disconnect", Class::EofUnexpected).side(Side::Client), is("downstream_local_disconnect", Class::EofUnexpected).side(Side::Client), is("closing due to tcp_proxy_idle_timeout", Class::KeepaliveTimeout), is("upstream_idle_timeout", Class::IoTimeout), is("connection limit reached", Class::ServerConnLimit), is("listener connection limit exceeded", Class::ServerConnLimit), is("closing connection: rate limited", Class::ServerConnLimit), is("global_downstream_max_connections", Class::ServerConnLimit), is("codec error: http/1.1 protocol error", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client), 
-    harmless("gRPC config stream closed: 0"), harmless("cm init: all clusters initialized"), harmless("all dependencies initialized. starting workers"),
+    mark("envoy"),
+    mark("istio"),
+    mark("upstream connect error"),
+    mark("upstream_reset_before_response_started"),
+    mark("response_flags"),
+    mark("via_upstream"),
+    mark("delayed connect error"),
+    mark("outbound|"),
+    upstream(
+        "upstream connect error or disconnect/reset before headers",
+        Phase::Connect,
+        Op::Connect,
+    )
+    .without(&["connection termination", "remote reset", "protocol error", "local reset"]),
+    upstream("upstream connect error or disconnect/reset before headers", Phase::Open, Op::Read)
+        .with(&["connection termination", "remote reset", "protocol error", "local reset"]),
+    upstream("upstream request timeout", Phase::Open, Op::Read),
+    upstream("no healthy upstream", Phase::Connect, Op::Connect),
+    upstream(
+        "upstream_reset_before_response_started{connection_termination",
+        Phase::Open,
+        Op::Read,
+    ),
+    upstream("upstream_reset_before_response_started{remote_reset", Phase::Open, Op::Read),
+    upstream(
+        "upstream_reset_before_response_started{connection_failure",
+        Phase::Connect,
+        Op::Connect,
+    ),
+    upstream(
+        "upstream_reset_before_response_started{remote_connection_failure",
+        Phase::Connect,
+        Op::Connect,
+    ),
+    upstream("upstream_reset_before_response_started", Phase::Connect, Op::Connect)
+        .weighs(FINAL - 1),
+    upstream("upstream_response_timeout", Phase::Open, Op::Read),
+    upstream("upstream_per_try_timeout", Phase::Open, Op::Read),
+    upstream("no_healthy_upstream", Phase::Connect, Op::Connect),
+    upstream("delayed connect error", Phase::Connect, Op::Connect),
+    upstream("immediate connect error", Phase::Connect, Op::Connect),
+    upstream("transport failure reason:", Phase::Connect, Op::Connect).weighs(SURE),
+    upstream("TLS error: ", Phase::Tls, Op::Read).with(&["upstream"]),
+    upstream("Request for unknown cluster", Phase::Connect, Op::Connect).weighs(SURE),
+    upstream("cluster_not_found", Phase::Connect, Op::Connect),
+    upstream("connect timeout", Phase::Connect, Op::Connect).with(&["upstream", "[c"]).weighs(SURE),
+    is("upstream_max_stream_duration_reached", Class::ProxyUpstreamFailure)
+        .in_(Phase::Open)
+        .by(Op::Read),
+    is("overflow", Class::ServerConnLimit)
+        .with(&["reset reason: overflow", "upstream_reset_before_response_started{overflow"])
+        .weighs(FINAL + 1),
+    is("stream timeout", Class::IoTimeout).weighs(WORDS),
+    is("stream_idle_timeout", Class::IoTimeout),
+    is("downstream_remote_disconnect", Class::EofUnexpected).side(Side::Client),
+    is("downstream_local_disconnect", Class::EofUnexpected).side(Side::Client),
+    is("closing due to tcp_proxy_idle_timeout", Class::KeepaliveTimeout),
+    is("upstream_idle_timeout", Class::IoTimeout),
+    is("connection limit reached", Class::ServerConnLimit),
+    is("listener connection limit exceeded", Class::ServerConnLimit),
+    is("closing connection: rate limited", Class::ServerConnLimit),
+    is("global_downstream_max_connections", Class::ServerConnLimit),
+    is("codec error: http/1.1 protocol error", Class::ProtocolMismatch)
+        .in_(Phase::Open)
+        .side(Side::Client),
+    harmless("gRPC config stream closed: 0"),
+    harmless("cm init: all clusters initialized"),
+    harmless("all dependencies initialized. starting workers"),
 ];
 
 /// `"GET / HTTP/1.1" 503 UF ...`: the flags stand right after the status.

@@ -3,23 +3,80 @@
 
 use super::prelude::*;
 
-pub(super) static GRAMMARS: &[Grammar] = &[Grammar {
-    runtime: Some(Runtime::Haproxy),
-    phrases: &[SAYS],
-    read: Some(read),
-    print: None,
-}];
+pub(super) static GRAMMARS: &[Grammar] =
+    &[Grammar { runtime: Some(Runtime::Haproxy), phrases: &[SAYS], read: Some(read), print: None }];
 
-#[rustfmt::skip]
 static SAYS: &[Phrase] = &[
-    mark("haproxy"), mark("[haproxy.main()]"), mark("Layer4"), mark("Layer7"), mark("Layer6"), mark("<NOSRV>"), mark("check duration:"), mark("active and"), alarm("is DOWN"),
-    is("is DOWN", Class::ProxyUpstreamFailure).with(&["layer4", "layer6", "layer7", "check duration", "active and", "agent"]).in_(Phase::Connect).weighs(SURE + 1), is("Layer4 timeout", Class::ProxyUpstreamFailure).in_(Phase::Connect).last(), is("Layer7 timeout", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read).last(), is("Layer7 wrong status", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read).last(), is("Layer7 invalid response", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read).last(), is("Layer6 invalid response", Class::ProxyUpstreamFailure).in_(Phase::Tls).last(), is("Layer6 timeout", Class::ProxyUpstreamFailure).in_(Phase::Tls).last(), is("Layer4 connection problem", Class::ProxyUpstreamFailure).in_(Phase::Connect).last(), is("has no server available", Class::ProxyUpstreamFailure).in_(Phase::Connect),
-    is("Cannot raise FD limit to", Class::FdExhaustedProcess).at(Printed::Local).side(Side::Server).last(), is("Not enough memory/FDs", Class::FdExhaustedProcess).at(Printed::Local).side(Side::Server), is("reached the configured maxconn value", Class::ServerConnLimit).last(), is("Proxy ", Class::ServerConnLimit).with(&["reached process fd limit", "reached process-wide maxconn", "reached the maxconn"]), is("reached system FD limit", Class::FdExhaustedSystem).at(Printed::Accept).side(Side::Server), is("reached process FD limit", Class::FdExhaustedProcess).at(Printed::Accept).side(Side::Server).last(), is("reached system memory limit", Class::NoBufferSpace).at(Printed::Accept).side(Side::Server), is("cannot bind socket", Class::AddressInUse).weighs(WORDS + 1).without(&["permission denied", "cannot assign"]), doing("cannot bind socket", Phase::Bind, Op::Bind), is("Connection closed during SSL handshake", Class::TlsHandshakeEof).last().side(Side::Client), is("SSL handshake failure", Class::TlsAlert).weighs(WORDS), is("Timeout during SSL handshake", Class::TlsHandshakeTimeout).last().side(Side::Client), is("Received something which does not look like a PROXY protocol header", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client), is("Connection error during SSL handshake", Class::TlsHandshakeEof).last(), is("FD limit (", Class::FdExhaustedProcess).at(Printed::Local).side(Side::Server).with(&["maxsock", "maxconn"]),
-    harmless("is UP, reason"), harmless("is UP."), harmless("Proxy http started"), harmless("New worker"), harmless("Loading success"), harmless("Configuration file is valid"), harmless("parsing ["), harmless("Stopping proxy"), harmless("Pausing frontend"), harmless("<STATS>"),
+    mark("haproxy"),
+    mark("[haproxy.main()]"),
+    mark("Layer4"),
+    mark("Layer7"),
+    mark("Layer6"),
+    mark("<NOSRV>"),
+    mark("check duration:"),
+    mark("active and"),
+    alarm("is DOWN"),
+    is("is DOWN", Class::ProxyUpstreamFailure)
+        .with(&["layer4", "layer6", "layer7", "check duration", "active and", "agent"])
+        .in_(Phase::Connect)
+        .weighs(SURE + 1),
+    is("Layer4 timeout", Class::ProxyUpstreamFailure).in_(Phase::Connect).last(),
+    is("Layer7 timeout", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read).last(),
+    is("Layer7 wrong status", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read).last(),
+    is("Layer7 invalid response", Class::ProxyUpstreamFailure).in_(Phase::Open).by(Op::Read).last(),
+    is("Layer6 invalid response", Class::ProxyUpstreamFailure).in_(Phase::Tls).last(),
+    is("Layer6 timeout", Class::ProxyUpstreamFailure).in_(Phase::Tls).last(),
+    is("Layer4 connection problem", Class::ProxyUpstreamFailure).in_(Phase::Connect).last(),
+    is("has no server available", Class::ProxyUpstreamFailure).in_(Phase::Connect),
+    is("Cannot raise FD limit to", Class::FdExhaustedProcess)
+        .at(Printed::Local)
+        .side(Side::Server)
+        .last(),
+    is("Not enough memory/FDs", Class::FdExhaustedProcess).at(Printed::Local).side(Side::Server),
+    is("reached the configured maxconn value", Class::ServerConnLimit).last(),
+    is("Proxy ", Class::ServerConnLimit).with(&[
+        "reached process fd limit",
+        "reached process-wide maxconn",
+        "reached the maxconn",
+    ]),
+    is("reached system FD limit", Class::FdExhaustedSystem).at(Printed::Accept).side(Side::Server),
+    is("reached process FD limit", Class::FdExhaustedProcess)
+        .at(Printed::Accept)
+        .side(Side::Server)
+        .last(),
+    is("reached system memory limit", Class::NoBufferSpace).at(Printed::Accept).side(Side::Server),
+    is("cannot bind socket", Class::AddressInUse)
+        .weighs(WORDS + 1)
+        .without(&["permission denied", "cannot assign"]),
+    doing("cannot bind socket", Phase::Bind, Op::Bind),
+    is("Connection closed during SSL handshake", Class::TlsHandshakeEof).last().side(Side::Client),
+    is("SSL handshake failure", Class::TlsAlert).weighs(WORDS),
+    is("Timeout during SSL handshake", Class::TlsHandshakeTimeout).last().side(Side::Client),
+    is(
+        "Received something which does not look like a PROXY protocol header",
+        Class::ProtocolMismatch,
+    )
+    .in_(Phase::Open)
+    .side(Side::Client),
+    is("Connection error during SSL handshake", Class::TlsHandshakeEof).last(),
+    is("FD limit (", Class::FdExhaustedProcess)
+        .at(Printed::Local)
+        .side(Side::Server)
+        .with(&["maxsock", "maxconn"]),
+    harmless("is UP, reason"),
+    harmless("is UP."),
+    harmless("Proxy http started"),
+    harmless("New worker"),
+    harmless("Loading success"),
+    harmless("Configuration file is valid"),
+    harmless("parsing ["),
+    harmless("Stopping proxy"),
+    harmless("Pausing frontend"),
+    harmless("<STATS>"),
 ];
 
-/// The termination state: four letters after a dash for each cookie (or, in TCP logs, after the byte
-/// count), before five counts with slashes.
+/// The termination state: four letters after a dash for each cookie (or, in TCP logs, after the
+/// byte count), before five counts with slashes.
 fn read(text: &Text, clues: &mut Vec<Clue>) {
     let line = text.plain.as_str();
     let mut words = line.split(' ').filter(|word| !word.is_empty()).peekable();

@@ -1,6 +1,6 @@
 //! Which lines of a log belong together: frames of a stack, causes, tracebacks, goroutines.
 
-use crate::explain::TEXT_BYTES;
+use crate::explain::text::{TEXT_BYTES, cut};
 use alloc::string::String;
 use core::mem;
 
@@ -64,7 +64,7 @@ impl Joiner {
             line if line.starts_with("goroutine ") => Inside::Goroutine,
             _ => Inside::Nothing,
         };
-        self.message.push_str(&line[..line.floor_char_boundary(TEXT_BYTES)]);
+        self.message.push_str(cut(line));
         self.lines = 1;
         whole
     }

@@ -127,7 +127,8 @@ pub(in super::super) static ENGLISH: &[Phrase] = &[
     errno("operation timed out", Errno::ETIMEDOUT),
     errno(
         "a connection attempt failed because the connected party did not properly respond after a \
-         period of time, or established connection failed because connected host has failed to respond",
+         period of time, or established connection failed because connected host has failed to \
+         respond",
         Errno::ETIMEDOUT,
     ),
     errno("did not properly respond after a period of time", Errno::ETIMEDOUT),

@@ -1,5 +1,5 @@
-//! The labelled corpus beside the repository: how much of it is recognised. Without it the test says
-//! so and holds nothing.
+//! The labelled corpus beside the repository: how much of it is recognised. Without it the test
+//! says so and holds nothing.
 
 use inrush_core::explain::Explainer;
 use serde_json::Value;
