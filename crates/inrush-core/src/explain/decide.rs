@@ -44,11 +44,11 @@ pub(super) fn decide(text: &Text, clues: &[Clue], from: Option<Runtime>) -> Opti
     Some(Decided { said, class, printed, side })
 }
 
-/// An error number that a file gave.
+/// An error number that no connection gave: a file, a terminal, a process.
 fn of_a_file(text: &Text, clues: &[Clue], runtime: Option<Runtime>) -> Option<Decided> {
     let is_errno = |tells| matches!(tells, Tells::Outcome(Outcome::Errno(_)));
     let mut errnos = clues.iter().filter(|clue| is_errno(clue.phrase.tells));
-    errnos.any(|clue| Around::of(text, clues, clue).file).then_some(Decided {
+    errnos.any(|clue| !is_of_a_connection(text, clues, clue)).then_some(Decided {
         said: Said { runtime, ..Said::default() },
         class: Class::NotAConnectionFailure,
         printed: Printed::Local,

@@ -233,7 +233,16 @@ fn is_called_so(before: &str, value: u32) -> bool {
     let lax = before.ends_with(['(', '[', '#', ' ', ':', '=']);
     let before = before.trim_end_matches([' ', ':', '=', '[', '(', '#', '"', '\'', '-', '<', '\\']);
     let ends = |words: &[&str]| words.iter().any(|word| before.ends_with(word));
-    if ends(&["errno", "os error", "oserror", "os_error", "syserr", "strerror", "osstatus"]) {
+    if ends(&[
+        "errno",
+        "system error",
+        "os error",
+        "oserror",
+        "os_error",
+        "syserr",
+        "strerror",
+        "osstatus",
+    ]) {
         return true;
     }
     // Winsock's range is nobody else's; a lone number of it still needs to be called something.

@@ -40,7 +40,6 @@ pub(super) static WORDS: &[Phrase] = &[
     connect("dialing"),
     connect("dialling"),
     connect("connectex"),
-    connect("connection to"),
     connect("connect to"),
     connect("establish"),
     connect("establishing"),

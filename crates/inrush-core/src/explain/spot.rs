@@ -76,7 +76,10 @@ impl Spotter {
 /// It is a word of its own, where it begins or ends with one.
 fn stands_alone(text: &Text, clue: &Clue) -> bool {
     let bytes = text.plain.as_bytes();
-    let word = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    // An operation inside of a name (PR_CONNECT_RESET) was done by nobody.
+    let named = matches!(clue.phrase.tells, Tells::Doing(_));
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || named && *byte == b'_';
+    let word = |at: usize| bytes.get(at).is_some_and(in_name);
     let open = clue.phrase.text.ends_with('*');
     let begins = clue.at == 0 || !word(clue.at) || !word(clue.at - 1);
     begins && (open || !word(clue.end - 1) || !word(clue.end))

@@ -1,6 +1,7 @@
 //! Texts of many runtimes and what they say.
 
 mod corpus;
+mod dbg;
 mod hostile;
 mod misleading;
 mod rendered;

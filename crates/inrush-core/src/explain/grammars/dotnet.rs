@@ -291,7 +291,7 @@ static MONO: &[Phrase] = &[
     errno("ConnectFailure", Errno::ECONNREFUSED).weighs(WORDS - 2),
     is("Error: NameResolutionFailure", Class::DnsFailure).weighs(SURE + 1),
     late_in("WebException: The operation has timed out", Phase::Open),
-    late_in("Error: Timeout", Phase::Open),
+    late_in("Error: Timeout", Phase::Open).with(&["webexception"]),
     is("Error: TrustFailure", Class::TlsCertInvalid).last(),
     is("Error: SecureChannelFailure", Class::TlsAlert).weighs(SURE),
     eof("Error: ReceiveFailure").weighs(WORDS - 2),

@@ -189,8 +189,8 @@ static ELIXIR: &[Phrase] = &[
     eof("reason: :closed"),
     eof("{:error, :closed}"),
     eof("socket closed").with(&["elixir", "transporterror", "mint", "** ("]),
-    late_in("reason: :timeout", Phase::Open).weighs(WORDS + 1),
-    late_in("{:error, :timeout}", Phase::Open).weighs(WORDS + 1),
+    late("reason: :timeout").weighs(WORDS + 1),
+    late("{:error, :timeout}").weighs(WORDS + 1),
     late_in(":connect_timeout", Phase::Connect),
     is(":nxdomain", Class::DnsFailure),
     late_in("connection not available and request was dropped from queue", Phase::Connect)

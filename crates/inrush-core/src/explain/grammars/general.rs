@@ -11,6 +11,7 @@ pub(super) static GRAMMARS: &[Grammar] = &[Grammar {
 }];
 
 static TIMEOUTS: &[Phrase] = &[
+    late_in("timeout exceeded", Phase::Open).weighs(WORDS - 2).without(&["lock"]),
     late_in("connect timed out", Phase::Connect),
     late_in("connect timeout", Phase::Connect).weighs(WORDS + 1),
     late_in("connection timeout", Phase::Connect).weighs(WORDS - 1),
@@ -80,6 +81,8 @@ static TIMEOUTS: &[Phrase] = &[
 ];
 
 static ENDS: &[Phrase] = &[
+    is("--- SIGPIPE", Class::BrokenPipe),
+    is("RST_STREAM", Class::ResetOnRead).weighs(SURE + 3).without(&["no_error"]),
     eof("unexpected eof").weighs(SURE - 2),
     eof("unexpected end of file").weighs(WORDS),
     eof("unexpected end of stream").weighs(WORDS + 1),
@@ -166,6 +169,11 @@ static ENDS: &[Phrase] = &[
 ];
 
 static REFUSALS: &[Phrase] = &[
+    errno("refused", Errno::ECONNREFUSED)
+        .weighs(WEAK + 1)
+        .with(&["connection to ", "connect to "])
+        .without(&["content security", "because it", "not refused"]),
+    is("no free ports", Class::EphemeralPortsExhausted).last(),
     errno("refused connection", Errno::ECONNREFUSED).weighs(WEAK + 3),
     errno("connect failed: refused", Errno::ECONNREFUSED),
     errno("refused to connect", Errno::ECONNREFUSED)
@@ -225,6 +233,7 @@ static REFUSALS: &[Phrase] = &[
 ];
 
 static LIMITS: &[Phrase] = &[
+    is("reached MaxRequestWorkers", Class::ServerConnLimit),
     is("too many connections", Class::ServerConnLimit).weighs(SURE - 6),
     is("too many clients", Class::ServerConnLimit).weighs(SURE - 6),
     is("too many open connections", Class::ServerConnLimit).weighs(SURE - 6),

@@ -119,6 +119,7 @@ static NET: &[Phrase] = &[
         "read ",
         "err",
         "panic:",
+        "reason:",
     ]),
     is("failed to create new os thread", Class::ThreadLimit),
     is("newosproc", Class::ThreadLimit),

@@ -53,6 +53,18 @@ static LINES: &[Phrase] = &[
 ];
 
 static OTHERS: &[Phrase] = &[
+    harmless("npm ERR! code E"),
+    harmless("npm error code E"),
+    harmless("ArithmeticException"),
+    harmless("Failed to load ApplicationContext"),
+    harmless("200 OK").weighs(WEAK + 5),
+    harmless("cannot remove"),
+    harmless("cannot open directory"),
+    harmless("cannot access '"),
+    harmless("cannot stat"),
+    harmless("cannot create directory"),
+    harmless("cannot create regular file"),
+    harmless("cannot touch"),
     harmless("syntax error"),
     harmless("SyntaxError:"),
     harmless("ReferenceError:"),
@@ -184,6 +196,51 @@ const TALK: [&str; 26] = [
     "should ",
 ];
 
+/// Signs of a program's own error, whatever it is,
+const FOREIGN: [&str; 14] = [
+    "traceback (most recent",
+    "exception in thread",
+    "java.lang.",
+    "uncaught ",
+    "npm err",
+    "npm error",
+    "panicked at",
+    "compilation",
+    "stack traceback",
+    "unhandled exception",
+    "fatal error:",
+    "exception:",
+    "error ts",
+    "error cs",
+];
+/// which has to do with no connection when none of these words is there.
+const NETWORK: [&str; 24] = [
+    "connect",
+    "socket",
+    "tcp",
+    "http",
+    "network",
+    "host",
+    "peer",
+    "dns",
+    "tls",
+    "ssl",
+    "timeout",
+    "timed out",
+    "refused",
+    "reset",
+    "closed",
+    "eof",
+    "pipe",
+    "stream",
+    "server",
+    "remote",
+    "broker",
+    "read",
+    "write",
+    "address",
+];
+
 /// A line of level info or debug, or one that talks about failures, outweighs weak and plain words
 /// in it, but no errno.
 fn read(text: &Text, clues: &mut Vec<Clue>) {
@@ -215,6 +272,10 @@ fn read(text: &Text, clues: &mut Vec<Clue>) {
         "level: 20",
     ];
     let calm = head.starts_with("info") || head.starts_with("debug") || has(head, &calm);
+    if has(&text.lower, &FOREIGN) && !has(&text.lower, &NETWORK) {
+        let phrase = harmless("").weighs(WEAK + 1);
+        clues.push(Clue { at: 0, end: 0, phrase, runtime: None });
+    }
     let several = text.lower.trim_end().contains('\n');
     if calm && !several {
         let phrase = harmless("").weighs(WORDS - 2);

@@ -87,6 +87,23 @@ static MARKS: &[Phrase] = &[
 ];
 
 static NET: &[Phrase] = &[
+    errno("Address already in use: connect", Errno::EADDRINUSE)
+        .weighs(SURE)
+        .in_(Phase::Connect)
+        .by(Op::Connect),
+    errno("Cannot assign requested address: connect", Errno::EADDRNOTAVAIL)
+        .weighs(SURE)
+        .in_(Phase::Connect)
+        .by(Op::Connect),
+    errno("Cannot assign requested address (connect failed)", Errno::EADDRNOTAVAIL)
+        .weighs(SURE)
+        .in_(Phase::Connect)
+        .by(Op::Connect),
+    errno("No buffer space available (maximum connections reached?)", Errno::ENOBUFS)
+        .weighs(SURE + 2)
+        .in_(Phase::Connect)
+        .by(Op::Connect),
+    late_in("InterruptedIOException", Phase::Open).weighs(WORDS - 1),
     errno("java.net.ConnectException", Errno::ECONNREFUSED)
         .with(&["closedchannelexception"])
         .weighs(SURE + 2),

@@ -108,6 +108,7 @@ static MARKS: &[Phrase] = &[
 ];
 
 static NET: &[Phrase] = &[
+    harmless("name='<stdout>'").last(),
     errno("socket.accept() out of system resource", Errno::EMFILE)
         .weighs(NUMBER + 5)
         .in_(Phase::Accept)
@@ -206,7 +207,12 @@ static NET: &[Phrase] = &[
         .in_(Phase::Open)
         .side(Side::Client),
     is("illegal request line", Class::ProtocolMismatch).in_(Phase::Open).side(Side::Client),
-    late_in("ConnectTimeout", Phase::Connect).weighs(SURE + 1),
+    late_in("ConnectTimeout", Phase::Connect).weighs(SURE + 1).with(&[
+        "requests.",
+        "httpx",
+        "httpcore",
+        "urllib3",
+    ]),
     late_in("ConnectTimeoutError", Phase::Connect).weighs(SURE + 1),
     late_in("ConnectionTimeoutError", Phase::Connect),
     late_in("ServerTimeoutError", Phase::Open),
@@ -222,10 +228,10 @@ static NET: &[Phrase] = &[
     late_in("_ssl.c:", Phase::Tls).with(&["the handshake operation timed out"]),
     late_in("The handshake operation timed out", Phase::Tls).last(),
     late_in("SSL connection timeout", Phase::Tls),
-    late_in("asyncio.exceptions.TimeoutError", Phase::Open).weighs(WORDS - 6),
-    late_in("asyncio.TimeoutError", Phase::Open).weighs(WORDS - 6),
-    late_in("TimeoutError", Phase::Open).weighs(WORDS - 7).without(&["opening handshake"]),
-    late_in("socket.timeout", Phase::Open).weighs(WORDS - 6),
+    late("asyncio.exceptions.TimeoutError").weighs(WORDS - 6),
+    late("asyncio.TimeoutError").weighs(WORDS - 6),
+    late("TimeoutError").weighs(WORDS - 7).without(&["opening handshake"]),
+    late("socket.timeout").weighs(WORDS - 6),
     late_in("timed out after", Phase::Open).weighs(WORDS - 3).with(&["request", "command"]),
     late_in("WORKER TIMEOUT", Phase::Open).side(Side::Server),
     late_in("Timeout reading from socket", Phase::Open),
@@ -411,6 +417,7 @@ static WEBSOCKET: &[Phrase] = &[
 ];
 
 static OTHERS: &[Phrase] = &[
+    doing("SSL SYSCALL error", Phase::Open, Op::Read),
     errno("No servers available", Errno::ECONNREFUSED).weighs(WORDS - 5),
     late_in("ServerSelectionTimeoutError", Phase::Connect).weighs(WORDS - 8),
     is("QueuePool limit of size", Class::ConnectTimeout).side(Side::Client).at(Printed::Local),

@@ -219,7 +219,7 @@ const BEFORE: [&str; 18] = [
 
 fn read(text: &Text, clues: &mut Vec<Clue>) {
     let lower = &text.lower;
-    if ["clos", "websocket", "ws", "frame", "1006", "then sent", "received "]
+    if ["clos", "websocket", "ws", "frame", "1006", "then sent", "received ", "disconnect"]
         .iter()
         .any(|word| lower.contains(word))
     {
@@ -243,7 +243,7 @@ fn closes(lower: &str, clues: &mut Vec<Clue>) {
         let before = last(&lower[..begin], 32).trim_end_matches(trim);
         let called = BEFORE.iter().any(|word| before.ends_with(word));
         let sent = before.ends_with("sent");
-        let near = ["code", "close", "received", "sent"];
+        let near = ["code", "close", "received", "sent", "closed with"];
         let known = code < 3000 || near.iter().any(|word| before.ends_with(word));
         if !called || !known || bytes.get(end) == Some(&b'.') || is_port(lower, begin, before) {
             continue;

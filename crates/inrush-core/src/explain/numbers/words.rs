@@ -28,7 +28,7 @@ pub(in super::super) static SYMBOLS: &[Phrase] = &[
     symbol("ENETDOWN", Errno::ENETDOWN),
     symbol("ENETUNREACH", Errno::ENETUNREACH),
     symbol("ENETRESET", Errno::ECONNRESET),
-    symbol("ECONNABORTED", Errno::ECONNABORTED).without(&["timeout of ", "aborted due to timeout"]),
+    symbol("ECONNABORTED", Errno::ECONNABORTED).without(&["timeout"]),
     symbol("ECONNRESET", Errno::ECONNRESET),
     symbol("ENOBUFS", Errno::ENOBUFS),
     symbol("ENOTCONN", Errno::ENOTCONN),
