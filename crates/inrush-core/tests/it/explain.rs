@@ -1,7 +1,6 @@
 //! Texts of many runtimes and what they say.
 
 mod corpus;
-mod dbg;
 mod hostile;
 mod misleading;
 mod rendered;

@@ -2,6 +2,7 @@
 
 mod authority;
 mod tidy;
+mod explaining;
 mod harness;
 mod report;
 mod scenarios;
