@@ -4,6 +4,7 @@
 mod decide;
 mod defaults;
 mod envelope;
+mod fallback;
 mod grammars;
 pub mod log;
 pub mod numbers;

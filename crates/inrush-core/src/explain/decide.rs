@@ -1,12 +1,12 @@
 //! From clues to what was said: the heaviest clue decides, what stands nearest before it says what
 //! the program was doing.
 
-use super::defaults;
 use super::phrase::{Doing, Phrase, Tells, WEAK};
 use super::runtime::Runtime;
 use super::said::{Printed, Said, Side};
 use super::spot::Clue;
 use super::text::Text;
+use super::{defaults, fallback};
 use crate::errno::Errno;
 use crate::failure::{Class, Op, Outcome, Phase, ProtocolError, classify};
 use alloc::vec::Vec;
@@ -33,7 +33,16 @@ pub(super) fn decide(text: &Text, clues: &[Clue], from: Option<Runtime>) -> Opti
             let key = |clue: &Clue| (clue.phrase.weight, core::cmp::Reverse(clue.at));
             key(one).cmp(&key(other))
         });
-    let Some(chosen) = chosen else { return of_a_file(text, clues, runtime) };
+    let by_words = |at, phrase| Clue { at, end: at, phrase, runtime: None };
+    let chosen = match chosen {
+        Some(chosen) => *chosen,
+        None => match of_a_file(text, clues, runtime) {
+            Some(decided) => return Some(decided),
+            None => fallback::by_words(&text.lower).map(|(at, phrase)| by_words(at, phrase))?,
+        },
+    };
+    let chosen = &chosen;
+
     let around = Around::of(text, clues, chosen);
     let mut said = said(&chosen.phrase, &around, runtime);
     said.code = said.code.or_else(|| code(said.outcome));

@@ -14,18 +14,18 @@ fn explain(arguments: &[&str], input: Vec<u8>) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
-    let mut stdin = child.stdin.take().unwrap();
+    let mut stdin = child.stdin.take().expect("it is piped");
     let writer = thread::spawn(move || {
         // A program that has heard enough closes its end.
         let _ = stdin.write_all(&input);
     });
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
+    let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("it writes or stops");
     output
 }
 
 fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
+    String::from_utf8(output.stdout.clone()).expect("it is text")
 }
 
 #[test]
@@ -79,7 +79,8 @@ fn json_lines_are_answered_in_order() {
     let found = explain(&["--jsonl"], input.into());
     assert_eq!(found.status.code(), Some(0));
     let text = stdout(&found);
-    let answers: Vec<Value> = text.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let answers: Vec<Value> =
+        text.lines().map(|it| serde_json::from_str(it).expect("one answer")).collect();
     assert_eq!(answers.len(), 3);
     assert_eq!((&answers[0]["id"], &answers[0]["class"]), (&1.into(), &"refused".into()));
     assert_eq!(answers[0]["causes"][0]["cause"], "nothing-listening");
@@ -95,11 +96,11 @@ fn json_lines_are_answered_in_order() {
 #[test]
 fn documents_and_lists_are_whole() {
     let found = explain(&["--json", "-", "read: connection reset by peer"], vec![]);
-    let document: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let document: Value = serde_json::from_slice(&found.stdout).expect("one document");
     assert_eq!(document["schema"], "inrush.explain/1");
     assert_eq!(document["explained"]["class"], "reset-on-read");
     let log = explain(&["--json", "-"], b"connect ECONNREFUSED 127.0.0.1:9001\n".to_vec());
-    let document: Value = serde_json::from_slice(&log.stdout).unwrap();
+    let document: Value = serde_json::from_slice(&log.stdout).expect("one document");
     assert_eq!(document["log"]["groups"][0]["count"], 1);
     let list = stdout(&explain(&["--list"], vec![]));
     assert!(list.contains("accept-queue-overflow") && list.contains("fd-exhausted-process"));

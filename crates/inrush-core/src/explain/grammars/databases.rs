@@ -54,6 +54,7 @@ static REDIS: &[Phrase] = &[
     eof("Connection with master lost"),
     eof("Connection with replica"),
     is("Possible SECURITY ATTACK detected", Class::ProtocolMismatch)
+        .weighs(SURE + 1)
         .in_(Phase::Open)
         .side(Side::Client),
     is("Protocol error, got", Class::ProtocolMismatch).in_(Phase::Open),

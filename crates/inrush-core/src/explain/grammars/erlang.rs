@@ -100,7 +100,7 @@ static SAYS: &[Phrase] = &[
     is("{error,einval}", Class::LocalUseAfterClose).with(&["gen_tcp"]).weighs(WORDS),
     is("noproc", Class::LocalUseAfterClose).with(&["gun", "socket", "conn", "ws"]),
     late_in("{error,connect_timeout}", Phase::Connect),
-    late_in("connect_timeout", Phase::Connect),
+    late_in("connect_timeout", Phase::Connect).with(&["{", "error", ":connect_timeout"]),
     late_in("checkout_timeout", Phase::Connect).side(Side::Client),
     late_in("{error,timeout}", Phase::Open).weighs(WORDS + 1),
     late_in("recv_timeout", Phase::Open),

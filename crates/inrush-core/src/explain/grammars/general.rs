@@ -112,7 +112,7 @@ static ENDS: &[Phrase] = &[
     eof("connection closed unexpectedly").weighs(WORDS + 1),
     eof("connection unexpectedly closed").weighs(WORDS + 1),
     eof("unexpectedly closed").weighs(WORDS),
-    eof("closed unexpectedly").weighs(WORDS),
+    eof("closed unexpectedly").weighs(WORDS).without(&["file was"]),
     eof("connection closed prematurely").weighs(WORDS + 1),
     eof("prematurely closed").weighs(WORDS),
     eof("closed prematurely").weighs(WORDS),

@@ -176,7 +176,7 @@ const TALK: [&str; 26] = [
     "on connection refused",
     "configured timeout",
     "timeout set to",
-    "timeout is set",
+    "timeout is ",
     "timeout=",
     "timeout:",
     "_timeout ",

@@ -130,7 +130,13 @@ fn push_numbers(out: &mut String, text: &str) {
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let (before, from) = rest.split_at(at);
-        let length = from.bytes().take_while(u8::is_ascii_digit).count();
+        let mut length = from.bytes().take_while(u8::is_ascii_digit).count();
+        // Of a measured time the fraction belongs to it.
+        let fraction = from[length..].strip_prefix('.').unwrap_or_default();
+        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
+        if digits > 0 && fraction[digits..].starts_with(['m', 's', 'µ', 'u', 'n']) {
+            length += 1 + digits;
+        }
         let (number, after) = from.split_at(length);
         let unit = ["ms", "µs", "us", "ns", "s,"].iter().any(|unit| after.starts_with(unit))
             || after == "s";
@@ -163,6 +169,7 @@ mod tests {
         check("[ 1844.625412] nf_conntrack: table full", "nf_conntrack: table full");
         check("errno 104, os error 10054", "errno 104, os error 10054");
         check("close 1006 after 1200ms", "close 1006 after #ms");
+        check("200 in 3.1ms", "200 in #ms");
         check("id 550e8400-e29b-41d4-a716-446655440000 at 0x7fd405419a90", "id # at #");
         check("connect ECONNREFUSED 127.0.0.1:9001", "connect ECONNREFUSED …");
         check("http://api.example:8443/x failed", "http://api.example:#/x failed");
