@@ -2,6 +2,7 @@
 //! server makes of it, and whether an answer belongs to it (RFC 7692 §7.1).
 
 use crate::failure::ProtocolError;
+use alloc::string::{String, ToString};
 use core::fmt::{Display, Formatter, Result as Written};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,10 @@ const CLIENT_BITS: &str = "client_max_window_bits";
 const MOST_BITS: u8 = 15;
 
 /// The parameters of permessage-deflate, in an offer or in an answer to one.
+// It travels as it is said: JSON has one null for a parameter that is not there and one without a
+// value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Offer {
     /// The server starts each message with an empty window.
     pub server_no_context_takeover: bool,
@@ -126,6 +130,21 @@ impl Offer {
             server_bits,
             client_bits,
         })
+    }
+}
+
+impl From<Offer> for String {
+    fn from(offer: Offer) -> Self {
+        offer.to_string()
+    }
+}
+
+impl TryFrom<String> for Offer {
+    type Error = &'static str;
+
+    fn try_from(said: String) -> Result<Self, Self::Error> {
+        let parameters = said.strip_prefix(NAME).ok_or("another extension")?;
+        Self::parse(parameters.trim_start_matches(';')).map_err(|_| "no such parameters")
     }
 }
 

@@ -266,6 +266,24 @@ fn what_is_no_message_is_refused() {
     check(&[0xf2, 0x00, 0x11, 0x00, 0x00]);
 }
 
+/// From captain to worker, a parameter without a value is still there.
+#[test]
+fn an_offer_travels_as_it_is() {
+    for parameters in [
+        "",
+        "client_max_window_bits",
+        "client_max_window_bits=9; server_max_window_bits=15",
+        "server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
+    ] {
+        let offer = Offer::parse(parameters).unwrap();
+        let json = serde_json::to_string(&offer).unwrap();
+        assert_eq!(serde_json::from_str::<Offer>(&json).unwrap(), offer, "{json}");
+    }
+    for no_offer in ["\"permessage-deflate; colour\"", "\"x-webkit-deflate-frame\"", "7"] {
+        assert!(serde_json::from_str::<Offer>(no_offer).is_err(), "{no_offer}");
+    }
+}
+
 /// 1 GB of zeros is refused at the limit, and costs a piece of memory.
 #[test]
 fn a_bomb_is_refused_at_the_limit() {
