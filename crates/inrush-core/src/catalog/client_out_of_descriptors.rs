@@ -33,7 +33,7 @@ pub(super) static CAUSE: Cause = Cause {
         decide: "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits",
         remedy: "raise the limit of the process that printed it, or close what it no longer \
                uses",
-        command: "ulimit -n 20000; systemctl edit SERVICE (LimitNOFILE=20000)",
+        command: "ulimit -n 20000; systemctl edit SERVICE  # [Service] LimitNOFILE=20000",
         shows_up: &[
             shows(Class::FdExhaustedProcess, Where::Side(Side::Client), Confidence::Likely),
             shows(Class::FdExhaustedProcess, Where::Side(Side::Either), Confidence::Likely),

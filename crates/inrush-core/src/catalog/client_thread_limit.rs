@@ -27,7 +27,7 @@ pub(super) static CAUSE: Cause = Cause {
         what: "The program or its user may start no more threads",
         decide: "ulimit -u; cat /proc/PID/limits; cat /sys/fs/cgroup/pids.max",
         remedy: "raise the limit, or serve many connections with few threads",
-        command: "systemctl edit SERVICE (TasksMax=infinity); ulimit -u 65535",
+        command: "ulimit -u 65535; systemctl edit SERVICE  # [Service] TasksMax=infinity",
         shows_up: &[shows(Class::ThreadLimit, Where::Anywhere, Confidence::Likely)],
     },
     recognise,

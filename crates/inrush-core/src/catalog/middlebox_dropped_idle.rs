@@ -4,7 +4,7 @@ use super::claim::{Claim, Pool};
 use super::words::{self, count};
 use super::{Cause, Scenario, Texts, Where, peer_vanished, seen, shows};
 use crate::diagnosis::{Case, Confidence, Culprit};
-use crate::failure::{Class, Peer};
+use crate::failure::{Class, Peer, Phase};
 use crate::tally::Row;
 use alloc::format;
 
@@ -82,7 +82,10 @@ fn dropped(row: &Row) -> bool {
     let held = matches!(row.key.peer, Peer::Accepted { .. });
     let silent = peer_vanished::kernel_gave_up(row)
         || (seen::deadline(row) && seen::mostly(row, |look| look.unacked > 0));
-    held && seen::established(row)
+    // What was never in use was never idle: in a hand-shake it is a queue that drops.
+    let in_use = matches!(seen::phase(row), Phase::Open | Phase::Close);
+    held && in_use
+        && seen::established(row)
         && silent
         && seen::mostly(row, |look| look.total_retrans > 0 && look.rwnd_limited_percent < 50)
 }
@@ -92,7 +95,7 @@ mod tests {
     use super::super::fixture::{Lab, Seen};
     use super::*;
     use crate::errno::Errno;
-    use crate::failure::{Look, Op, Outcome, Phase};
+    use crate::failure::{Look, Op, Outcome};
 
     #[test]
     fn what_both_ends_still_have_was_dropped_between_them() {
@@ -104,5 +107,10 @@ mod tests {
         let held = Peer::Accepted { unread: false };
         check(held, "middlebox-dropped-idle", Confidence::Proven);
         check(Peer::Absent, "peer-vanished", Confidence::Proven);
+        // A request that a full queue dropped: its connection was never in use.
+        let waited = Seen::new(Phase::Upgrade, Op::Deadline, Outcome::TimedOut);
+        let look = Look { peer: held, total_retrans: 3, unacked: 1, ..Look::default() };
+        let found = Lab::ws().opened(5).book(5, waited.look(look)).diagnoses();
+        assert_ne!(found[0].cause, "middlebox-dropped-idle");
     }
 }

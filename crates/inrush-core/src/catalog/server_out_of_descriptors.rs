@@ -34,7 +34,7 @@ pub(super) static CAUSE: Cause = Cause {
                connections, its program cannot",
         decide: "ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits",
         remedy: "raise the server's limit, then look for what it does not close",
-        command: "systemctl edit SERVICE (LimitNOFILE=1048576); systemctl restart SERVICE",
+        command: "systemctl edit SERVICE  # [Service] LimitNOFILE=1048576",
         shows_up: &[
             shows(Class::FdExhaustedProcess, Where::Side(Side::Server), Confidence::Likely),
             shows(Class::ConnectedNotServed, Where::Anywhere, Confidence::Possible),

@@ -73,7 +73,8 @@ pub(crate) struct ServeArgs {
     /// Misbehave; may be repeated
     #[arg(long = "fault", value_name = "FAULT[@SELECT]", value_parser = fault)]
     pub(crate) faults: Vec<Fault>,
-    /// Without descriptors: stop accepting, accept and close with a spare one, or give up
+    /// Without descriptors: pause accepting, accept and close with a spare one, or leave the accept
+    /// loop for good
     #[arg(long, value_name = "HOW", value_enum, default_value = "pause")]
     pub(crate) on_emfile: OnEmfileArg,
     /// The same faults hit the same connections [default: random, printed]

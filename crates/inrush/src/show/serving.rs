@@ -2,7 +2,7 @@
 
 use crate::cli::serve::ServeDraft;
 use crate::show::number;
-use inrush_core::plan::{Mode, Proto};
+use inrush_core::plan::{Mode, OnEmfile, Proto};
 use inrush_core::time::Nanos;
 use inrush_host::fleet::serving::{End, Standing};
 use serde_json::json;
@@ -38,7 +38,7 @@ pub(crate) fn first_line(draft: &ServeDraft, address: SocketAddr, descriptors: u
 }
 
 /// One line of progress.
-pub(crate) fn line(standing: &Standing) -> String {
+pub(crate) fn line(on_emfile: OnEmfile, standing: &Standing) -> String {
     let counts = &standing.counts;
     let at = number::clock(Nanos::from_secs(standing.seconds));
     let mut line = format!(
@@ -52,9 +52,13 @@ pub(crate) fn line(standing: &Standing) -> String {
         line.push_str(&format!("  processes {}", standing.processes));
     }
     if standing.gauges.accept_paused {
+        let (state, then) = match on_emfile {
+            OnEmfile::Die => ("ACCEPT LOOP LEFT", "it accepts no more (--on-emfile die)"),
+            OnEmfile::Pause | OnEmfile::Shed => ("ACCEPT PAUSED", "resumes when one closes"),
+        };
         line.push_str(&format!(
-            "\n{at}  ACCEPT PAUSED: no free descriptor (limit {} a process); resumes when one \
-             closes. Clients see: connected, silent.",
+            "\n{at}  {state}: no free descriptor (limit {} a process); {then}. Clients see: \
+             connected, silent.",
             number::count(standing.descriptor_limit)
         ));
     }
@@ -64,7 +68,7 @@ pub(crate) fn line(standing: &Standing) -> String {
 
 /// The last line, and what a server knows of its connections at its end: hand-shakes of TLS,
 /// agreed compression, and how those ended that did not end in order.
-pub(crate) fn last_lines(tls: bool, end: &End) -> String {
+pub(crate) fn last_lines(on_emfile: OnEmfile, tls: bool, end: &End) -> String {
     let counts = &end.standing.counts;
     let at = number::clock(Nanos::from_secs(end.standing.seconds));
     let mut parts = Vec::new();
@@ -84,7 +88,7 @@ pub(crate) fn last_lines(tls: bool, end: &End) -> String {
     if !failures.is_empty() {
         parts.push(format!("failed: {}", failures.join(", ")));
     }
-    let mut text = line(&end.standing);
+    let mut text = line(on_emfile, &end.standing);
     if !parts.is_empty() {
         text.push_str(&format!("{at}  {}\n", parts.join("  ")));
     }
@@ -135,7 +139,7 @@ mod tests {
             standing.counts.tls_resumed = 5;
             standing.counts.compressed = compressed;
             let failures = failures.iter().copied().collect();
-            let text = last_lines(tls, &End { standing, failures, signal: None });
+            let text = last_lines(OnEmfile::Pause, tls, &End { standing, failures, signal: None });
             let second = text.lines().nth(1).map(|line| line.split_once("  ").unwrap().1);
             assert_eq!(second.unwrap_or_default(), expected, "{text}");
             assert!(text.ends_with('\n'));

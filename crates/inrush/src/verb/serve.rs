@@ -41,12 +41,12 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> Result<u8, Problem> {
         let now_paused = standing.gauges.accept_paused;
         let due = standing.seconds.is_multiple_of(EVERY_SECONDS);
         if !quiet && (due || now_paused || paused != now_paused) {
-            out::eprint(&serving::line(standing));
+            out::eprint(&serving::line(draft.on_emfile, standing));
         }
         paused = now_paused;
     });
     if !quiet {
-        out::eprint(&serving::last_lines(draft.tls.is_some(), &end));
+        out::eprint(&serving::last_lines(draft.on_emfile, draft.tls.is_some(), &end));
     }
     if let Some(output) = json {
         output.write(&serving::document(&draft, address, &end))?;
