@@ -195,7 +195,7 @@ impl Decompressor {
     }
 
     /// Takes in a piece of a message's payload, and gives out what it says. What a piece costs is
-    /// bounded by its length: a table of codes for each 35 bytes is the worst, at 6 ms per 64 KiB.
+    /// bounded by its length.
     ///
     /// # Errors
     /// As [`Self::decompress`]; then the message is over.

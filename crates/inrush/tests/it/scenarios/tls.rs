@@ -45,7 +45,8 @@ fn a_large_reply_is_not_cut_off_by_the_end_that_follows_it() {
     let (mut socket, _) = tungstenite::client("ws://127.0.0.1/", stream).unwrap();
     socket.send(tungstenite::Message::binary(message.clone())).unwrap();
     socket.get_ref().sock.shutdown(Shutdown::Write).unwrap();
-    std::thread::sleep(Duration::from_millis(500));
+    // It has begun to answer, and cannot go on before this is read.
+    assert_eq!(socket.get_ref().sock.peek(&mut [0]).unwrap(), 1);
     let reply = socket.read().expect("it is not cut off");
     assert!(reply.into_data() == message);
     let mut rest = Vec::new();
